@@ -1,0 +1,32 @@
+# The entry points for people and for CI; each does what it says from a bare Debian or Fedora.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-vm bench lint clean
+
+BIN := .venv/bin
+PYTEST_ARGS ?=
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*##/\1 /p' Makefile | awk '{n=$$1; $$1=""; printf "  make %-9s%s\n", n, $$0}'
+
+setup:  ## install what is missing and make .venv/bin/pkglayer
+	@packaging/setup.sh
+
+demo: setup  ## the main job on real packages, each command shown before its output
+	@$(BIN)/python -m tests.support.demo
+
+test: setup  ## all tests but those that boot or measure
+	$(BIN)/python -m pytest -m 'not vm and not bench' $(PYTEST_ARGS)
+
+test-vm: setup  ## the tests that boot a virtual machine (some minutes each)
+	$(BIN)/python -m pytest -m vm $(PYTEST_ARGS)
+
+bench: setup  ## the measurements, beside libostree's own
+	$(BIN)/python -m pytest -m bench -s $(PYTEST_ARGS)
+
+lint: setup  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+clean:  ## remove what setup and the tests made here; the cached test world stays
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache build dist *.egg-info
+	find . -name __pycache__ -prune -exec rm -rf {} +
