@@ -1,0 +1,1 @@
+"""Tests of pkglayer; a package so that `tests.support` can be imported from anywhere."""

@@ -1,0 +1,1 @@
+"""Tests with real libostree, librpm and libdnf in temporary directories."""

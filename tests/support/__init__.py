@@ -1,0 +1,1 @@
+"""Builders for tests: trees, packages, repositories, bases, servers. README.md lists them."""
