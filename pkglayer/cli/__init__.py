@@ -1,0 +1,1 @@
+"""The command line: read arguments, call the engine, render what comes back."""

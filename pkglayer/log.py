@@ -1,0 +1,127 @@
+"""What people see while work goes on: the Progress protocol and its two implementations.
+
+Progress is passed in as an object and never woven into the logic; everything here goes to stderr,
+since stdout is for results. Text from packages is escaped before it reaches a terminal.
+"""
+
+import logging
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol, TextIO
+
+log = logging.getLogger("pkglayer")
+
+
+class Progress(Protocol):
+    """How a stage tells what it does."""
+
+    def start(self, what: str, total: int = 0, unit: str = "") -> None:
+        """A step begins; `total` counts items, or bytes where unit is `B`; 0 is unknown."""
+
+    def advance(self, amount: int = 1, detail: str = "") -> None:
+        """So much of the step is done; `detail` names the item."""
+
+    def note(self, text: str) -> None:
+        """A line a person should see (scriptlet output, a warning)."""
+
+    def done(self) -> None:
+        """The step is complete."""
+
+
+def printable(text: str) -> str:
+    """Text from elsewhere, safe on a terminal: control, bidi and surrogate characters escaped."""
+    return "".join(
+        c if c.isprintable() or c == " " else c.encode("unicode_escape", "surrogatepass").decode()
+        for c in text
+    )
+
+
+class Quiet:
+    """Says nothing; for --quiet, programs and tests."""
+
+    def start(self, what: str, total: int = 0, unit: str = "") -> None: ...
+
+    def advance(self, amount: int = 1, detail: str = "") -> None: ...
+
+    def note(self, text: str) -> None: ...
+
+    def done(self) -> None: ...
+
+
+class Lines:
+    """Plain lines: one when a step ends, a moving line while it runs if `out` is a terminal."""
+
+    def __init__(self, out: TextIO | None = None) -> None:
+        self.out = out or sys.stderr
+        self.live = self.out.isatty()
+        self.what, self.total, self.unit, self.count = "", 0, "", 0
+        self.began = self.drawn = 0.0
+
+    def start(self, what: str, total: int = 0, unit: str = "") -> None:
+        self.what, self.total, self.unit, self.count = what, total, unit, 0
+        self.began, self.drawn = time.monotonic(), 0.0
+        self._draw(what)
+
+    def advance(self, amount: int = 1, detail: str = "") -> None:
+        self.count += amount
+        if self.live and time.monotonic() - self.drawn > 0.1:
+            self._draw(f"{self.what} {self._amount()} {printable(detail)}{self._left()}")
+
+    def note(self, text: str) -> None:
+        self._clear()
+        print(printable(text), file=self.out, flush=True)
+
+    def done(self) -> None:
+        self._clear()
+        seconds = time.monotonic() - self.began
+        amount = f" {self._amount()}" if self.total or self.count else ""
+        print(f"{self.what}{amount} ({seconds:.1f} s)", file=self.out, flush=True)
+
+    def _amount(self) -> str:
+        show = to_size if self.unit == "B" else str
+        of = f"/{show(self.total)}" if self.total and self.total != self.count else ""
+        return f"{show(self.count)}{of}"
+
+    def _left(self) -> str:
+        spent = time.monotonic() - self.began
+        if not self.total or not self.count or spent < 1:
+            return ""
+        return f", {max(0, self.total - self.count) * spent / self.count:.0f} s left"
+
+    def _draw(self, text: str) -> None:
+        if self.live:
+            self.drawn = time.monotonic()
+            print(f"\r\x1b[K{text[:100]}", end="", file=self.out, flush=True)
+
+    def _clear(self) -> None:
+        if self.live:
+            print("\r\x1b[K", end="", file=self.out, flush=True)
+
+
+def to_size(amount: int) -> str:
+    """Bytes for people: `1.4 MB`, decimal units as download tools use them."""
+    value = float(amount)
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(value) < 1000 or unit == "GB":
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    raise AssertionError("unreachable")
+
+
+class Timings:
+    """Seconds per phase, for --timings; phases do not nest."""
+
+    def __init__(self) -> None:
+        self.phases: dict[str, float] = {}
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Add what the body takes to the phase `name`."""
+        log.debug("phase: %s", name)
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.phases[name] = self.phases.get(name, 0.0) + time.monotonic() - began

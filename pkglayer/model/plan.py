@@ -1,0 +1,87 @@
+"""A resolved request: what would be in the layer, why, and what would not.
+
+A plan is a value: print it, compare it, store it, test it. Nothing in it touches the machine.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pkglayer.model.package import Package
+from pkglayer.model.request import Request, Want
+
+LAYOUT_VERSION = 1
+"""Raise it whenever the same inputs would give another tree; it is part of every digest."""
+
+
+@dataclass(frozen=True)
+class Base:
+    """A base commit: `commit` is its checksum, `timestamp` seconds since 1970 (UTC)."""
+
+    refspec: str
+    commit: str
+    version: str = ""
+    timestamp: int = 0
+
+
+@dataclass(frozen=True)
+class Inactive:
+    """A request that needs nothing now: the base has it already. `provider` is a NEVRA."""
+
+    want: Want
+    provider: str
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A request left out of this state, with the one sentence that says why."""
+
+    want: Want
+    why: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The resolved request; `packages` are sorted by NEVRA."""
+
+    base: Base
+    request: Request
+    packages: tuple[Package, ...] = ()
+    inactive: tuple[Inactive, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+
+    @property
+    def layered(self) -> bool:
+        """Whether the state differs from the bare base."""
+        return bool(self.packages or self.request.wants)
+
+    @property
+    def install_size(self) -> int:
+        return sum(p.install_size for p in self.packages)
+
+
+def plan_digest(plan: Plan, policy: Mapping[str, Any]) -> str:
+    """SHA-256 (hex) over everything that determines the layered tree.
+
+    Every package must have its `header_checksum`; `policy` is what of the settings changes the
+    tree (scriptlet rules and the like), as JSON values.
+    """
+    wants = [[w.spec, w.kind, w.source, w.header_checksum, w.recommends] for w in plan.request.wants]
+    packages = [
+        [str(p.nevra), p.header_checksum, p.checksum, p.repo, p.key, p.reason, list(p.requests)]
+        for p in plan.packages
+    ]
+    inputs = {
+        "layout": LAYOUT_VERSION,
+        "base": [plan.base.refspec, plan.base.commit],
+        "wants": wants,
+        "packages": packages,
+        "inactive": [[i.want.spec, i.provider] for i in plan.inactive],
+        "skipped": [[s.want.spec, s.why] for s in plan.skipped],
+        "policy": dict(policy),
+    }
+    if missing := [str(p.nevra) for p in plan.packages if not p.header_checksum]:
+        raise ValueError(f"not imported yet: {missing}")
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()

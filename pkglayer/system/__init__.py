@@ -1,0 +1,1 @@
+"""The only code that touches the machine; foreign objects become model values here."""

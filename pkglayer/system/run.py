@@ -1,0 +1,48 @@
+"""The one door for commands on the host.
+
+Arguments are lists, never shell text; output is captured as bytes and decoded leniently; a command
+is logged ready to paste under --debug. Scriptlets do not come through here but through `sandbox`.
+"""
+
+import os
+import shlex
+import subprocess
+from collections.abc import Mapping, Sequence
+
+from pkglayer.log import log
+from pkglayer.model.errors import PkglayerError
+
+CLEAN_ENV = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    stdin: bytes | None = None,
+    pass_fds: Sequence[int] = (),
+    check: bool = True,
+) -> subprocess.CompletedProcess[bytes]:
+    """Run `argv` to its end in a clean environment and return it with captured output.
+
+    Raises PkglayerError when the program is missing, or (with `check`) exits non-zero.
+    """
+    log.debug("run: %s", shlex.join(argv))
+    try:
+        done = subprocess.run(
+            list(argv),
+            env=dict(CLEAN_ENV if env is None else env),
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            pass_fds=tuple(pass_fds),
+            check=False,
+        )
+    except FileNotFoundError as e:
+        raise PkglayerError(
+            f"the program {argv[0]} is not installed", hint=f"install {os.path.basename(argv[0])}"
+        ) from e
+    if check and done.returncode:
+        text = done.stderr.decode(errors="replace").strip()
+        raise PkglayerError(f"{argv[0]} failed with exit code {done.returncode}: {text}")
+    return done
