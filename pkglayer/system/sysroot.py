@@ -1,0 +1,333 @@
+"""The sysroot and its deployments, through GObject introspection.
+
+Reading needs no root. Everything that writes happens under libostree's own lock (`Sysroot.locked`),
+which `ostree admin` takes too, in a private mount namespace.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import gi
+
+gi.require_version("OSTree", "1.0")
+from gi.repository import Gio, GLib, OSTree  # noqa: E402  (require_version must come first)
+
+from pkglayer.log import log, printable  # noqa: E402
+from pkglayer.model import record as records  # noqa: E402
+from pkglayer.model.deployment import Deployment  # noqa: E402
+from pkglayer.model.errors import (  # noqa: E402
+    DeployError,
+    LockedError,
+    PrivilegeError,
+    StateError,
+    UsageError,
+)
+from pkglayer.model.plan import Base  # noqa: E402
+from pkglayer.system import mounts  # noqa: E402
+from pkglayer.system.repo import Repo, ostree_errors  # noqa: E402
+
+BASE_KEY = "pkglayer.base"
+"""Commit metadata of a layered commit: the base commit's checksum."""
+
+
+class Sysroot:
+    """A loaded sysroot; `deployments` are those of its stateroot, next boot first."""
+
+    def __init__(self, handle: Any, path: Path, osname: str) -> None:
+        self.handle = handle
+        self.path = path
+        self.repo = Repo(handle.get_repo(None)[1])
+        self.osname = osname or self._default_osname()
+        self.booted_host = handle.get_booted_deployment() is not None
+        self._deployments: tuple[Deployment, ...] | None = None
+
+    # --- reading ---------------------------------------------------------------------------
+
+    @property
+    def deployments(self) -> tuple[Deployment, ...]:
+        """The deployments of this stateroot, index 0 is the next boot."""
+        if self._deployments is None:
+            mine = [d for d in self.handle.get_deployments() if d.get_osname() == self.osname]
+            booted = self.handle.get_booted_deployment()
+            self._deployments = tuple(
+                self._read(number, d, mine, booted) for number, d in enumerate(mine)
+            )
+        return self._deployments
+
+    @property
+    def booted(self) -> Deployment | None:
+        """The running deployment of this stateroot, None on a sysroot that is not booted."""
+        return next((d for d in self.deployments if d.booted), None)
+
+    @property
+    def newest(self) -> Deployment:
+        """The next boot, whose requests a change starts from; raises StateError without any."""
+        if not self.deployments:
+            raise StateError(
+                f"the stateroot {self.osname} of {self.path} has no deployment",
+                hint="deploy a base first: ostree admin deploy --os=NAME REFSPEC",
+            )
+        return self.deployments[0]
+
+    @property
+    def state_dir(self) -> Path:
+        """The stateroot's /var."""
+        return self.path / "ostree/deploy" / self.osname / "var"
+
+    @property
+    def private_dir(self) -> Path:
+        """pkglayer's own directory, on the repository's file system; made by `locked`."""
+        return self.path / "ostree/pkglayer"
+
+    def _default_osname(self) -> str:
+        booted = self.handle.get_booted_deployment()
+        if booted is not None:
+            return str(booted.get_osname())
+        names = sorted(p.name for p in (self.path / "ostree/deploy").iterdir() if p.is_dir())
+        deployed = list(dict.fromkeys(d.get_osname() for d in self.handle.get_deployments()))
+        if len(names) == 1:
+            return names[0]
+        if not names:
+            raise StateError(f"{self.path} has no stateroot", hint="ostree admin os-init NAME")
+        if len(deployed) == 1:
+            return str(deployed[0])
+        raise UsageError(
+            f"{self.path} has several stateroots: {', '.join(names)}",
+            hint="choose one with --stateroot NAME",
+            data={"stateroots": names},
+        )
+
+    def _read(self, index: int, d: Any, mine: Sequence[Any], booted: Any) -> Deployment:
+        root = Path(self.handle.get_deployment_directory(d).get_path())
+        checksum = d.get_csum()
+        origin, problem = _origin(d)
+        refspec = origin.get("origin", {}).get("refspec", "")
+        record = None
+        try:
+            text = (root / records.RECORD_PATH).read_text()
+            record = records.from_json(text)
+        except FileNotFoundError:
+            pass
+        except (OSError, UnicodeDecodeError) as e:
+            problem = f"the record cannot be read: {e}"
+        except StateError as e:
+            problem = e.message
+        base = self._base(checksum, refspec)
+        before = booted is not None and index < next(
+            (i for i, x in enumerate(mine) if x.equal(booted)), 0
+        )
+        is_booted = booted is not None and d.equal(booted)
+        return Deployment(
+            index=index,
+            osname=d.get_osname(),
+            checksum=checksum,
+            serial=d.get_deployserial(),
+            root=str(root),
+            base=base,
+            booted=is_booted,
+            staged=d.is_staged(),
+            pinned=d.is_pinned(),
+            role=_role(index, is_booted, before, booted is not None),
+            origin=origin,
+            record=record,
+            problem=problem,
+        )
+
+    def _base(self, checksum: str, refspec: str) -> Base:
+        try:
+            commit = self.repo.read_commit(checksum)
+            if base := commit.metadata.get(BASE_KEY):
+                version = commit.metadata.get("pkglayer.base-version", "")
+                return Base(refspec, base, version, commit.timestamp)
+            return Base(refspec, checksum, commit.version, commit.timestamp)
+        except StateError as e:
+            log.debug("%s", e)
+            return Base(refspec, checksum)
+
+    # --- changing --------------------------------------------------------------------------
+
+    @contextmanager
+    def locked(self, wait: bool = False) -> Iterator[None]:
+        """Hold libostree's lock for the body, in a private mount namespace.
+
+        Raises PrivilegeError without root; LockedError, naming the holder, when another process
+        has the lock and `wait` is False.
+        """
+        if os.geteuid() != 0:
+            raise PrivilegeError("this changes the system and needs root", hint="use sudo")
+        if not self._try_lock():
+            if not wait:
+                holder = _read_holder(self.private_dir / "holder")
+                raise LockedError(
+                    f"the system is being changed by {holder}",
+                    hint="wait until it is done, or use --wait",
+                    data={"holder": holder},
+                )
+            with ostree_errors("cannot lock the sysroot", LockedError):
+                self.handle.lock()
+        try:
+            self._prepare_private()
+            self.reload()
+            yield
+        finally:
+            (self.private_dir / "holder").unlink(missing_ok=True)
+            self.handle.unlock()
+
+    def _try_lock(self) -> bool:
+        with ostree_errors("cannot lock the sysroot", LockedError):
+            return bool(self.handle.try_lock()[1])
+
+    def _prepare_private(self) -> None:
+        self.private_dir.mkdir(mode=0o700, exist_ok=True)
+        info = self.private_dir.lstat()
+        if self.private_dir.is_symlink() or info.st_uid != 0 or info.st_mode & 0o022:
+            raise StateError(
+                f"{self.private_dir} is a link, not root's, or writable by others",
+                hint="find out who made it and remove it",
+            )
+        holder = {"pid": os.getpid(), "command": sys.argv, "since": int(time.time())}
+        (self.private_dir / "holder").write_text(json.dumps(holder))
+
+    def reload(self) -> None:
+        """Read the deployments again."""
+        with ostree_errors("cannot read the sysroot", StateError):
+            self.handle.load_if_changed(None)
+        self._deployments = None
+
+    def deploy(
+        self, checksum: str, origin: Mapping[str, Mapping[str, str]], *,
+        kargs: Sequence[str] | None = None,
+    ) -> None:  # fmt: skip
+        """Make a commit the next boot: staged on a booted host, written directly elsewhere.
+
+        The running deployment and the pinned ones stay; a pending one is replaced. Kernel
+        arguments and /etc are merged from libostree's merge deployment. Cleans nothing.
+        """
+        keyfile = _keyfile(origin)
+        merge = self.handle.get_merge_deployment(self.osname)
+        booted = self.handle.get_booted_deployment()
+        override = list(kargs) if kargs is not None else None
+        with ostree_errors(f"cannot deploy {checksum[:12]}", DeployError):
+            if booted is not None and booted.get_osname() == self.osname:
+                self.handle.stage_tree(self.osname, checksum, keyfile, booted, override, None)
+            else:
+                _, new = self.handle.deploy_tree(
+                    self.osname, checksum, keyfile, merge, override, None
+                )
+                self.handle.simple_write_deployment(
+                    self.osname, new, merge, OSTree.SysrootSimpleWriteDeploymentFlags.NO_CLEAN, None
+                )
+        self.reload()
+
+    def write_order(self, order: Sequence[Deployment]) -> None:
+        """Keep exactly these deployments of this stateroot, in this order; others untouched."""
+        handles = {(d.get_csum(), d.get_deployserial()): d for d in self._mine()}
+        wanted = [handles[d.checksum, d.serial] for d in order]
+        foreign = [d for d in self.handle.get_deployments() if d.get_osname() != self.osname]
+        with ostree_errors("cannot write the deployments", DeployError):
+            options = OSTree.SysrootWriteDeploymentsOpts()
+            options.do_postclean = False
+            self.handle.write_deployments_with_options([*wanted, *foreign], options, None)
+        self.reload()
+
+    def set_pinned(self, deployment: Deployment, pinned: bool) -> None:
+        """Pin or unpin; a staged deployment cannot be pinned (libostree refuses)."""
+        with ostree_errors(f"cannot change the pin of {deployment.index}", StateError):
+            self.handle.deployment_set_pinned(self._handle(deployment), pinned)
+        self.reload()
+
+    def write_origin(
+        self, deployment: Deployment, origin: Mapping[str, Mapping[str, str]]
+    ) -> None:
+        """Replace a deployment's origin file, atomically."""
+        with ostree_errors("cannot write the origin"):
+            self.handle.write_origin_file(self._handle(deployment), _keyfile(origin), None)
+        self.handle.unload()
+        with ostree_errors("cannot read the sysroot", StateError):
+            self.handle.load(None)
+        self._deployments = None
+
+    def cleanup(self) -> None:
+        """Remove deployment directories, boot files and objects that nothing refers to."""
+        with ostree_errors("cannot clean up"):
+            self.handle.cleanup(None)
+
+    def _mine(self) -> list[Any]:
+        return [d for d in self.handle.get_deployments() if d.get_osname() == self.osname]
+
+    def _handle(self, deployment: Deployment) -> Any:
+        for d in self._mine():
+            if (d.get_csum(), d.get_deployserial()) == (deployment.checksum, deployment.serial):
+                return d
+        raise StateError(f"deployment {deployment.index} is gone", hint="look at: pkglayer status")
+
+
+def open_sysroot(path: Path = Path("/"), stateroot: str = "", *, write: bool = False) -> Sysroot:
+    """Open the sysroot at `path`; with `write` in a private mount namespace, which needs root.
+
+    Raises StateError when it is no OSTree sysroot, UsageError for an ambiguous stateroot.
+    """
+    if write:
+        if os.geteuid() != 0:
+            raise PrivilegeError("this changes the system and needs root", hint="use sudo")
+        mounts.unshare_mounts()
+    if not (path / "ostree/repo").is_dir():
+        raise StateError(
+            f"{path} is not an OSTree sysroot (it has no ostree/repo)",
+            hint="pkglayer works on image-based systems; give another one with --sysroot DIR",
+        )
+    handle = OSTree.Sysroot.new(Gio.File.new_for_path(str(path)))
+    with ostree_errors(f"cannot read the sysroot {path}", StateError):
+        if write and path == Path("/"):
+            handle.set_mount_namespace_in_use()
+        handle.load(None)
+    known = path / "ostree/deploy" / stateroot
+    if stateroot and (stateroot != known.name or not known.is_dir()):
+        raise UsageError(f"{path} has no stateroot {printable(stateroot)!r}")
+    return Sysroot(handle, path, stateroot)
+
+
+def _role(index: int, booted: bool, before: bool, host_booted: bool) -> str:
+    if booted:
+        return "booted"
+    if host_booted:
+        return "pending" if before else "rollback"
+    return "pending" if index == 0 else "rollback"
+
+
+def _origin(deployment: Any) -> tuple[dict[str, dict[str, str]], str]:
+    keyfile = deployment.get_origin()
+    if keyfile is None:
+        return {}, "the deployment has no origin file"
+    groups: dict[str, dict[str, str]] = {}
+    try:
+        for group in keyfile.get_groups()[0]:
+            keys = keyfile.get_keys(group)[0]
+            groups[group] = {key: keyfile.get_value(group, key) for key in keys}
+    except GLib.Error as e:
+        return groups, f"the origin file cannot be read: {e.message}"
+    return groups, ""
+
+
+def _keyfile(groups: Mapping[str, Mapping[str, str]]) -> Any:
+    keyfile = GLib.KeyFile()
+    for group, values in groups.items():
+        for key, value in values.items():
+            keyfile.set_value(group, key, value)
+    return keyfile
+
+
+def _read_holder(path: Path) -> str:
+    try:
+        holder = json.loads(path.read_text())
+        command = printable(" ".join(holder["command"]))
+        minutes = (time.time() - holder["since"]) / 60
+        return f"process {holder['pid']} ({command}), since {minutes:.0f} minutes"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another program that holds OSTree's lock (perhaps ostree admin)"
