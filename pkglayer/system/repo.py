@@ -390,6 +390,7 @@ class Tree:
     def __init__(self, repo: Repo, handle: Any) -> None:
         self.repo = repo
         self.handle = handle
+        self._nodes: dict[str, Any] = {"": handle}
 
     def find(self, path: str) -> "str | Tree | None":
         """A file's checksum, a directory as a Tree, or None."""
@@ -425,18 +426,23 @@ class Tree:
         with ostree_errors(f"cannot place /{path}"):
             _, node = parent.ensure_dir(name)
             node.set_metadata_checksum(metadata)
+        self._nodes[path.strip("/")] = node
 
     def remove(self, path: str) -> None:
         """Remove a file or a whole directory; nothing to do when it is not there."""
         parent, name = self._parent(path, allow_missing=True)
+        self._nodes = {"": self.handle}
         if parent is not None:
             with ostree_errors(f"cannot remove /{path}"):
                 parent.remove(name, True)
 
     def _parent(self, path: str, allow_missing: bool = False) -> tuple[Any, str]:
         above, _, name = path.strip("/").rpartition("/")
+        if above in self._nodes:
+            return self._nodes[above], name
         found = self.find(above)
         if isinstance(found, Tree):
+            self._nodes[above] = found.handle
             return found.handle, name
         if allow_missing:
             return None, name

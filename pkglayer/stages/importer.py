@@ -1,0 +1,191 @@
+"""Import: an RPM becomes one commit in the OSTree repository, once and for every later state.
+
+The commit holds the file `/rpm` (lead, signature and header) and the directory `/tree` (the payload
+at the RPM's own paths); where a path goes in a state is decided later, by the base it is put on.
+Owners other than root are names that a state resolves, so such files are stored as root's without
+setuid, setgid or capabilities, and get them when the layer is built.
+"""
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import BinaryIO
+
+from pkglayer.log import Progress
+from pkglayer.model.errors import PackageError
+from pkglayer.model.package import FileEntry, FileFlag, Header, Imported, Package
+from pkglayer.system import filecaps, rpmlib
+from pkglayer.system.repo import Repo, Tree, Xattrs
+
+HEADER_REF = "pkglayer/pkg/"
+"""Plus the header's SHA-256: the import commit."""
+FILE_REF = "pkglayer/rpm/"
+"""Plus the whole file's SHA-256: the same commit, for packages known from metadata only."""
+IMPORT_VERSION = 1
+
+_DIGESTS = {1: "md5", 2: "sha1", 8: "sha256", 9: "sha384", 10: "sha512", 11: "sha224"}
+
+
+def find_imports(repo: Repo, packages: Sequence[Package]) -> list[Imported | None]:
+    """For each package its import if the repository has it, else None; reads no payload."""
+    return [_find(repo, package) for package in packages]
+
+
+def _find(repo: Repo, package: Package) -> Imported | None:
+    name = (
+        HEADER_REF + package.header_checksum
+        if package.header_checksum
+        else FILE_REF + package.checksum.removeprefix("sha256:")
+    )
+    commit = repo.resolve(name)
+    if not commit or repo.read_commit(commit).metadata.get("pkglayer.import") != IMPORT_VERSION:
+        return None
+    return load_import(repo, commit, package)
+
+
+def load_import(repo: Repo, commit: str, package: Package) -> Imported:
+    """An import by its commit; raises StateError when an object is missing or corrupt."""
+    head = repo.read_file(commit, "rpm", limit=rpmlib.MAX_HEADER)
+    if head is None:
+        raise PackageError(f"the import {commit[:12]} of {package.nevra} has no header")
+    header = rpmlib.read_header(head)
+    key = package.key or repo.read_commit(commit).metadata.get("pkglayer.key", "")
+    known = replace(package, header_checksum=header.checksum, key=key)
+    return Imported(known, header, commit, head)
+
+
+def import_packages(
+    repo: Repo, rpms: Iterable[tuple[Package, BinaryIO]], progress: Progress
+) -> list[Imported]:
+    """Import verified, open RPMs, all in one transaction; returns them in the same order.
+
+    Raises PackageError for a payload that is truncated, does not match its header's digests, or
+    holds what an immutable tree cannot have (device nodes, FIFOs, sockets).
+    """
+    rpms = list(rpms)
+    if not rpms:
+        return []
+    progress.start("Importing packages", len(rpms))
+    done = []
+    with repo.transaction():
+        for package, file in rpms:
+            done.append(_import(repo, package, file))
+            progress.advance(detail=str(package.nevra))
+    progress.done()
+    return done
+
+
+def _import(repo: Repo, package: Package, file: BinaryIO) -> Imported:
+    head = rpmlib.read_head(file)
+    header = rpmlib.read_header(head)
+    if header.nevra != package.nevra:
+        raise PackageError(f"the file of {package.nevra} holds {header.nevra} instead")
+    tree = repo.open_tree(None)
+    tree.put_dir("tree", repo.write_dirmeta(0o755))
+    _write_dirs(repo, tree, header)
+    for entry, checksum in _write_files(repo, header, head, file):
+        tree.put_file("tree" + entry.path, checksum)
+    tree.put_file("rpm", repo.write_file([head], len(head), 0o644))
+    commit = repo.write_commit(
+        tree,
+        parent=None,
+        timestamp=0,
+        subject=str(header.nevra),
+        metadata={
+            "pkglayer.import": IMPORT_VERSION,
+            "pkglayer.nevra": str(header.nevra),
+            "pkglayer.key": package.key,
+        },
+    )
+    repo.set_transaction_ref(HEADER_REF + header.checksum, commit)
+    if package.checksum.startswith("sha256:"):
+        repo.set_transaction_ref(FILE_REF + package.checksum.removeprefix("sha256:"), commit)
+    return Imported(replace(package, header_checksum=header.checksum), header, commit, head)
+
+
+def is_plain(entry: FileEntry) -> bool:
+    """Whether the entry is stored with its final owner, mode and capabilities."""
+    return entry.user == "root" and entry.group == "root"
+
+
+def _write_dirs(repo: Repo, tree: Tree, header: Header) -> None:
+    plain = repo.write_dirmeta(0o755)
+    metas: dict[str, str] = {}
+    for entry in header.files:
+        if stat.S_ISDIR(entry.mode):
+            mode = stat.S_IMODE(entry.mode) if is_plain(entry) else entry.mode & 0o1777
+            metas[entry.path] = repo.write_dirmeta(mode)
+        if not (stat.S_ISDIR(entry.mode) and entry.flags & FileFlag.GHOST):
+            for parent in _parents(entry.path):
+                metas.setdefault(parent, plain)
+    for path in sorted(metas):
+        tree.put_dir("tree" + path, metas[path])
+
+
+def _parents(path: str) -> Iterator[str]:
+    while (path := os.path.dirname(path)) != "/":
+        yield path
+
+
+def _write_files(
+    repo: Repo, header: Header, head: bytes, file: BinaryIO
+) -> Iterator[tuple[FileEntry, str]]:
+    entries = {e.path: e for e in header.files}
+    missing = {
+        e.path for e in header.files if not e.flags & FileFlag.GHOST and not stat.S_ISDIR(e.mode)
+    }
+    algorithm = _DIGESTS.get(rpmlib.load_header(head)["filedigestalgo"] or 1, "")
+    waiting: dict[int, list[FileEntry]] = {}
+    for path, chunks in rpmlib.read_payload(file, head):
+        entry = entries.get(path)
+        if entry is None:
+            raise PackageError(f"{header.nevra} has {path!r} in its payload but not in its header")
+        missing.discard(path)
+        if stat.S_ISLNK(entry.mode):
+            yield entry, repo.write_symlink(entry.linkto)
+        elif stat.S_ISREG(entry.mode):
+            if chunks is None and entry.hardlink >= 0 and entry.size:
+                waiting.setdefault(entry.hardlink, []).append(entry)
+                continue
+            checksum = _write_content(repo, header, entry, chunks or iter(()), algorithm)
+            yield entry, checksum
+            yield from ((same, checksum) for same in waiting.pop(entry.hardlink, ()))
+        elif not stat.S_ISDIR(entry.mode):
+            raise PackageError(
+                f"{header.nevra} has the special file {path} "
+                f"({stat.filemode(entry.mode)}), which an image cannot hold",
+                hint="device nodes and FIFOs belong into tmpfiles.d; tell whoever made the package",
+            )
+    if missing or waiting:
+        names = sorted(missing | {e.path for es in waiting.values() for e in es})
+        raise PackageError(
+            f"the payload of {header.nevra} lacks {names[0]} ({len(names)} in all)",
+            hint="fetch the package again",
+        )
+
+
+def _write_content(
+    repo: Repo, header: Header, entry: FileEntry, chunks: Iterator[bytes], algorithm: str
+) -> str:
+    digest = hashlib.new(algorithm, usedforsecurity=False) if algorithm else None
+
+    def hashed() -> Iterator[bytes]:
+        for chunk in chunks:
+            if digest:
+                digest.update(chunk)
+            yield chunk
+
+    mode, xattrs = entry.mode & 0o1777, ()  # type: int, Xattrs
+    if is_plain(entry):
+        mode = entry.mode & 0o7777
+        if entry.caps:
+            xattrs = ((filecaps.XATTR.encode() + b"\0", filecaps.to_xattr(entry.caps)),)
+    checksum = repo.write_file(hashed(), entry.size, mode, xattrs=xattrs)
+    if digest and entry.digest and digest.hexdigest() != entry.digest:
+        raise PackageError(
+            f"{entry.path} of {header.nevra} does not have the digest its header says",
+            hint="the package is damaged: fetch it again",
+        )
+    return checksum
