@@ -1,0 +1,67 @@
+"""Runs pkglayer as a person does: a process of its own, with a clean environment.
+
+Tests of what a user sees go through here. Pure code is tested by calling it.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+PROJECT = Path(__file__).parents[2]
+TIMEOUT = 300
+
+
+def run_pkglayer(
+    *args: str | Path,
+    sysroot: Path | None = None,
+    check: bool = True,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Run `pkglayer ARGS` and return what came of it; with `check` fail unless it exits with 0.
+
+    `--sysroot` is added behind the arguments, or before a `--` among them. Environment variables of
+    the caller are not passed on, `env` is.
+    """
+    words = [str(arg) for arg in args]
+    if sysroot is not None:
+        end = words.index("--") if "--" in words else len(words)
+        words[end:end] = ["--sysroot", str(sysroot)]
+    done = subprocess.run(
+        [sys.executable, "-m", "pkglayer", *words],
+        env=clean_environment() | dict(env or {}),
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
+    )
+    if check and done.returncode != 0:
+        shown = f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        raise AssertionError(f"pkglayer {' '.join(words)}: {shown}")
+    return done
+
+
+def query_pkglayer(*args: str | Path, sysroot: Path, check: bool = True) -> Any:
+    """Run `pkglayer ARGS --json` and return the data it printed."""
+    words = list(args)
+    end = words.index("--") if "--" in words else len(words)
+    words[end:end] = ["--json"]
+    return json.loads(run_pkglayer(*words, sysroot=sysroot, check=check).stdout)
+
+
+def clean_environment() -> dict[str, str]:
+    """Return the variables that a run of pkglayer in a test gets, the same on each machine."""
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": os.environ.get("HOME", "/root"),
+        "LANG": "C.UTF-8",
+        "TERM": "dumb",
+        "COLUMNS": "100",
+        "PYTHONPATH": str(PROJECT),
+        "OSTREE_SYSROOT_DEBUG": "mutable-deployments",
+    }
