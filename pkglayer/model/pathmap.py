@@ -1,0 +1,102 @@
+"""Where a path of an RPM goes in an immutable tree: a table of rules with a reason each.
+
+Pure: the caller resolves the symlinked directories of the base first, so that a path arrives here as
+the directory it really is (`/lib/x` as `usr/lib/x`, `/opt/x` as `var/opt/x` where the base links it).
+"""
+
+import stat
+from dataclasses import dataclass
+
+from pkglayer.model.package import FileEntry
+
+FACTORY = "usr/share/factory/"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """`prefix` is compared with the real path; `action` says what happens below it."""
+
+    prefix: str
+    action: str
+    to: str
+    reason: str
+
+
+RULES = (
+    Rule("etc/", "move", "usr/etc/", "OSTree keeps the defaults of /etc there and merges at deploy"),
+    Rule("var/opt/", "link", "usr/lib/opt/", "/opt is a link into /var: content stays immutable, and a link makes it appear"),
+    Rule("var/usrlocal/", "link-files", "usr/lib/usrlocal/", "/usr/local is a link into /var: shared directories stay the machine's, each file is linked"),
+    Rule("var/", "factory", FACTORY + "var/", "/var is the machine's: copied at first boot by systemd-tmpfiles, never overwritten"),
+    Rule("run/", "factory", FACTORY + "run/", "/run is empty at every boot: copied there by systemd-tmpfiles"),
+    Rule("boot/", "move", "usr/lib/ostree-boot/", "/boot is written by libostree, from the tree"),
+    Rule("dev/", "refuse", "", "/dev is the kernel's"),
+    Rule("proc/", "refuse", "", "/proc is the kernel's"),
+    Rule("sys/", "refuse", "", "/sys is the kernel's"),
+    Rule("tmp/", "refuse", "", "/tmp is emptied at boot"),
+    Rule("sysroot/", "refuse", "", "/sysroot is the physical root of the OSTree system"),
+    Rule("ostree/", "refuse", "", "/ostree is OSTree's own"),
+    Rule("", "keep", "", "part of the immutable tree"),
+)  # fmt: skip
+
+_TOP = {r.prefix.rstrip("/") for r in RULES if r.prefix} | {"usr"}
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where one entry goes: `path` in the tree ("" for nowhere), the tmpfiles.d lines that make it
+    appear at its own path at boot, and the rule that decided."""
+
+    path: str
+    tmpfiles: tuple[str, ...]
+    rule: Rule
+
+
+def find_rule(real: str) -> Rule:
+    """The first rule whose prefix the real path (relative, no symlink in it) has."""
+    return next(r for r in RULES if real.startswith(r.prefix))
+
+
+def place(real: str, entry: FileEntry) -> Placement:
+    """Place one header entry whose real path is `real` (relative, symlinked directories resolved).
+
+    A top-level directory itself (`/var`, `/proc`) belongs to the base and is placed nowhere.
+    """
+    is_dir = stat.S_ISDIR(entry.mode)
+    if is_dir and real in _TOP:
+        return Placement("", (), find_rule(real + "/"))
+    rule = find_rule(real)
+    below = real[len(rule.prefix) :]
+    if rule.action == "factory":
+        return Placement("" if is_dir else rule.to + below, _factory_lines(real, entry), rule)
+    if rule.action == "link" or (rule.action == "link-files" and not is_dir):
+        return Placement(rule.to + below, _link_lines(rule, real, below), rule)
+    if rule.action == "link-files":
+        return Placement("", _factory_lines(real, entry), rule)
+    return Placement("" if rule.action == "refuse" else rule.to + below, (), rule)
+
+
+def _factory_lines(real: str, entry: FileEntry) -> tuple[str, ...]:
+    path = quote("/" + real)
+    if stat.S_ISLNK(entry.mode):
+        return (f"L {path} - - - - {quote(entry.linkto)}",)
+    letter = "d" if stat.S_ISDIR(entry.mode) else "C"
+    mode = f"{stat.S_IMODE(entry.mode):04o}"
+    return (f"{letter} {path} {mode} {entry.user} {entry.group} - -",)
+
+
+def _link_lines(rule: Rule, real: str, below: str) -> tuple[str, ...]:
+    name = below if rule.action == "link-files" else below.partition("/")[0]
+    link = rule.prefix + name
+    up = "../" * link.count("/")
+    return (f"L+ {quote('/' + link)} - - - - {quote(f'{up}{rule.to}{name}')}",)
+
+
+def quote(path: str) -> str:
+    """A path as tmpfiles.d(5) reads it: `%` doubled, white space and controls escaped."""
+    text = path.replace("\\", "\\\\").replace("%", "%%")
+    text = "".join(
+        c if c.isprintable() and not c.isspace() and c not in "\"'" else
+        "".join(f"\\x{b:02x}" for b in c.encode("utf-8", "surrogateescape"))
+        for c in text
+    )  # fmt: skip
+    return f'"{text}"' if text != path else text

@@ -1,0 +1,251 @@
+"""The tree of one build: an overlay to look at and a mutable tree to commit, kept the same.
+
+Lower layers, top first: the packages' files (by hardlink from their imports), the difference
+between the wanted base and a tree already on disk, and that tree. The upper layer takes what
+scriptlets write. The same calls change the overlay and the commit in the making, so that what
+scriptlets see and what is committed cannot differ.
+"""
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pkglayer.model import pathmap
+from pkglayer.model.errors import ConflictError, PackageError
+from pkglayer.model.package import FileEntry, FileFlag, Imported
+from pkglayer.model.record import Note
+from pkglayer.system import mounts
+from pkglayer.system.linkdir import LinkDir
+from pkglayer.system.repo import FileInfo, Repo, Tree
+
+MAX_LINKS = 40
+VAR_DIRS = ("cache", "home", "lib", "lib/misc", "local", "log", "mail", "mnt", "opt", "spool", "srv")
+
+
+@dataclass(frozen=True)
+class NearTree:
+    """A tree on disk to build on: the deployment directory of the commit `commit`."""
+
+    path: Path
+    commit: str
+
+
+class Root:
+    """The state of one build; `stages.root.mount_root` makes, mounts and unmounts it.
+
+    `path` is the mounted tree with `etc` standing for `usr/etc`; `var` a plain directory that stands
+    for /var, outside the tree; `upper` what was written so far; `tree` the commit in the making;
+    `tmpfiles` the lines that make /var, /opt and /usr/local content appear at boot.
+    """
+
+    def __init__(self, repo: Repo, base: str, near: NearTree, work: Path) -> None:
+        self.repo = repo
+        self.tree: Tree = repo.open_tree(base)
+        self.near = near
+        self.work = work
+        self.path = work / "root"
+        self.var = work / "var"
+        self.upper = work / "upper"
+        self.tmpfiles: list[str] = []
+        self.notes: list[Note] = []
+        self.placed: dict[str, str] = {}
+        self.var_seed: set[str] = set()
+        self.etc_bound = False
+        self._real: dict[str, str] = {}
+        self._mounts = 0
+        for path in (self.path, self.upper):
+            path.mkdir()
+        self._layer = LinkDir(repo, work / "layer", self._dirmeta)
+        (work / "layer/etc").mkdir()
+        self._diff = LinkDir(repo, work / "diff", self._dirmeta)
+        self._overlay = mounts.OverlayMount(self.path)
+        self._fill_diff(base)
+        self._fill_var()
+
+    # --- mounting --------------------------------------------------------------------------
+
+    def mount(self) -> None:
+        """Show everything added so far at `path`."""
+        self._mounts += 1
+        ovl = self.work / f"ovl{self._mounts}"
+        ovl.mkdir()
+        lowers = [self._layer.path, self._diff.path, self.near.path]
+        self._overlay(lowers, self.upper, ovl)
+        if (self.path / "usr/etc").is_dir():
+            mounts.bind(self.path / "usr/etc", self.path / "etc")
+            self.etc_bound = True
+
+    def umount(self) -> None:
+        """Take the view down; `mount` shows it again with what was added since."""
+        if self.etc_bound:
+            mounts.umount(self.path / "etc")
+            self.etc_bound = False
+        self._overlay.umount()
+
+    def add(self, *packages: Imported) -> None:
+        """The files of these packages appear, in this order, and become part of the tree.
+
+        Raises ConflictError when a path is a directory for one owner and a file for the other, and
+        PackageError for paths that an image cannot have.
+        """
+        mounted = self._overlay.mounted
+        self.umount()
+        for package in packages:
+            self._add(package)
+        if mounted:
+            self.mount()
+
+    # --- placing ---------------------------------------------------------------------------
+
+    def _add(self, package: Imported) -> None:
+        checksums = self._payload(package)
+        for entry in package.header.files:
+            if entry.flags & FileFlag.GHOST:
+                continue
+            placement = pathmap.place(self._real_path(entry.path), entry)
+            if placement.rule.action == "refuse" and not stat.S_ISDIR(entry.mode):
+                raise PackageError(
+                    f"{package.header.nevra} ships {entry.path}, and {placement.rule.reason}",
+                    hint="this package cannot be layered",
+                )
+            self.tmpfiles += placement.tmpfiles
+            self._note(package, entry, placement)
+            if placement.path:
+                self._put(package, entry, placement.path, checksums.get(entry.path, ""))
+            if placement.rule.action == "factory":
+                self._put_var(entry, checksums.get(entry.path, ""))
+
+    def _payload(self, package: Imported) -> dict[str, str]:
+        tree = self.repo.read_commit(package.commit).tree
+        payload = self.repo.find(tree, "tree")
+        assert isinstance(payload, tuple)
+        return {f"/{path}": checksum for path, checksum, _ in self.repo.walk(payload)}
+
+    def _note(self, package: Imported, entry: FileEntry, where: pathmap.Placement) -> None:
+        if where.path and where.rule.action not in ("keep",) and where.rule.prefix != "etc/":
+            self.notes.append(
+                Note(str(package.header.nevra), f"{entry.path} -> /{where.path}", where.rule.reason)
+            )
+
+    def _put(self, package: Imported, entry: FileEntry, path: str, checksum: str) -> None:
+        owner = str(package.header.nevra)
+        for parent in _parents(path):
+            if not isinstance(self.tree.find(parent), Tree):
+                self._check_free(parent, owner, want_dir=True)
+                self.tree.put_dir(parent, self.repo.write_dirmeta(0o755))
+        if stat.S_ISDIR(entry.mode):
+            self._check_free(path, owner, want_dir=True)
+            self.tree.put_dir(path, checksum)
+            self._layer.put_dir(path, self.repo.read_dirmeta(checksum))
+        else:
+            self._check_free(path, owner, want_dir=False)
+            path = self._keep_config(package, entry, path, checksum)
+            self.tree.put_file(path, checksum)
+            self._layer.put_file(path, checksum)
+        self.placed[path] = owner
+
+    def _check_free(self, path: str, owner: str, *, want_dir: bool) -> None:
+        found = self.tree.find(path)
+        if found is None or isinstance(found, Tree) == want_dir:
+            return
+        other = self.placed.get(path, "the base")
+        kinds = ("a directory", "a file or link")
+        raise ConflictError(
+            f"/{path} is {kinds[not want_dir]} in {owner} and {kinds[want_dir]} in {other}",
+            hint=f"{owner} and {other} cannot be in one state; leave one of them out",
+            data={"path": f"/{path}", "owners": [owner, other]},
+        )
+
+    def _keep_config(self, package: Imported, entry: FileEntry, path: str, checksum: str) -> str:
+        """A file that is there already and is nobody's: rpm's rule for configuration files."""
+        found = self.tree.find(path)
+        if not (entry.flags & FileFlag.CONFIG) or not isinstance(found, str) or found == checksum:
+            return path
+        if path in self.placed:
+            return path
+        nevra = str(package.header.nevra)
+        if entry.flags & FileFlag.NOREPLACE:
+            self.notes.append(Note(nevra, entry.path, "kept as it is; the package's is .rpmnew"))
+            return path + ".rpmnew"
+        self.notes.append(Note(nevra, entry.path, "replaced; the one before is .rpmorig"))
+        self.tree.put_file(path + ".rpmorig", found)
+        self._layer.put_file(path + ".rpmorig", found)
+        return path
+
+    def _real_path(self, path: str) -> str:
+        """A path as the base really has it: relative, symlinked directories followed."""
+        above, _, name = path.strip("/").rpartition("/")
+        return f"{self._real_dir(above)}/{name}".lstrip("/")
+
+    def _real_dir(self, path: str, depth: int = 0) -> str:
+        if not path or depth > MAX_LINKS:
+            return path
+        if path not in self._real:
+            above, _, name = path.rpartition("/")
+            real = f"{self._real_dir(above, depth)}/{name}".lstrip("/")
+            found = self.tree.find(_in_tree(real))
+            if isinstance(found, str) and (target := self.repo.read_info(found).target):
+                joined = os.path.normpath(os.path.join("/", os.path.dirname(real), target))
+                real = self._real_dir(joined.strip("/"), depth + 1)
+            self._real[path] = real
+        return self._real[path]
+
+    def _dirmeta(self, path: str) -> FileInfo | None:
+        found = self.tree.find(path)
+        return self.repo.read_dirmeta(found.metadata) if isinstance(found, Tree) else None
+
+    # --- the layers below ------------------------------------------------------------------
+
+    def _fill_diff(self, base: str) -> None:
+        near = self.repo.read_commit(self.near.commit).tree
+        for path, what, checksum in self.repo.diff(near, self.repo.read_commit(base).tree):
+            if what == "-":
+                self._diff.put_whiteout(path)
+            elif what == "f":
+                self._diff.put_file(path, checksum)
+            else:
+                self._diff.put_dir(path, self.repo.read_dirmeta(checksum))
+
+    def _fill_var(self) -> None:
+        self.var.mkdir(mode=0o755)
+        for name in VAR_DIRS:
+            (self.var / name).mkdir(mode=0o755)
+        (self.var / "roothome").mkdir(mode=0o700)
+        (self.var / "tmp").mkdir()
+        (self.var / "tmp").chmod(0o1777)
+        (self.var / "run").symlink_to("../run")
+        (self.var / "lock").symlink_to("../run/lock")
+
+    def _put_var(self, entry: FileEntry, checksum: str) -> None:
+        real = self._real_path(entry.path)
+        if not real.startswith("var/"):
+            return
+        target = self.var / real.removeprefix("var/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if stat.S_ISDIR(entry.mode):
+            target.mkdir(exist_ok=True)
+            target.chmod(stat.S_IMODE(entry.mode))
+        elif not os.path.lexists(target):
+            shutil.copy2(self.repo.object_path(checksum), target, follow_symlinks=False)
+
+    def seal_var(self) -> None:
+        """What is in `var` now is there without scriptlets; what they add is told from it."""
+        self.var_seed = set(_walk(self.var))
+
+
+def _in_tree(real: str) -> str:
+    return "usr/" + real if real == "etc" or real.startswith("etc/") else real
+
+
+def _parents(path: str) -> list[str]:
+    parts = path.split("/")[:-1]
+    return ["/".join(parts[: n + 1]) for n in range(len(parts))]
+
+
+def _walk(top: Path) -> Iterator[str]:
+    for where, dirs, files in os.walk(top):
+        for name in (*dirs, *files):
+            yield os.path.relpath(os.path.join(where, name), top)
