@@ -1,0 +1,193 @@
+"""Reads the package database of a state that need not be running, and changes nothing there.
+
+No lock, no journal and no shared memory file is left beside a database, whatever user we are and
+whatever mode it is in: one in write-ahead mode is read from a private copy where a reader would
+have to write. Nothing here writes to a database or judges signatures.
+"""
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+import rpm
+
+from pkglayer.model.errors import StateError
+from pkglayer.model.package import Nevra
+from pkglayer.model.pkgdiff import ChangelogEntry, matches
+from pkglayer.model.rpmargs import looks_at_files, plan_query
+from pkglayer.system.rpmhome import private_home
+from pkglayer.system.run import run
+
+DATABASE = "rpmdb.sqlite"
+DATABASE_DIRS = ("usr/lib/sysimage/rpm", "usr/share/rpm")
+_OTHER_FORMATS = {"Packages.db": "ndb", "Packages": "Berkeley DB"}
+
+Value = TypeVar("Value")
+
+
+def list_packages(root: Path, dbpath: str, pattern: str = "") -> tuple[Nevra, ...]:
+    """All packages of the database at `dbpath` in `root`, sorted; only those that match a pattern.
+
+    Keys that were imported for signatures (`gpg-pubkey`) are not packages and are left out.
+    Raises StateError when there is no database, or it is damaged or of another format.
+    """
+    rows = _read(root, dbpath, _nevra)
+    wanted = (n for n in rows if n.name != "gpg-pubkey" and (not pattern or matches(n, pattern)))
+    return tuple(sorted(wanted))
+
+
+def read_changelogs(
+    root: Path, dbpath: str, packages: Collection[Nevra]
+) -> Mapping[Nevra, tuple[ChangelogEntry, ...]]:
+    """The changelogs of these packages, newest entry first; a package without one is left out."""
+
+    def of_header(h: Any) -> tuple[Nevra, tuple[ChangelogEntry, ...]]:
+        nevra = _nevra(h)
+        return nevra, tuple(_changelog(h)) if nevra in packages else ()
+
+    return {nevra: entries for nevra, entries in _read(root, dbpath, of_header) if entries}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What `rpm` said; the text is as rpm wrote it and not made safe for a terminal."""
+
+    exit_code: int
+    output: bytes
+    errors: bytes
+
+
+def run_query(root: Path, dbpath: str, args: Sequence[str]) -> Answer:
+    """Ask the `rpm` command about the state at `root`, which need not be running.
+
+    Raises UsageError for arguments that are not a plain query, StateError without a database.
+    """
+    command = plan_query(args)
+    if not (root / dbpath / DATABASE).is_file():
+        raise _no_database(root)
+    with readable(root, dbpath) as (where, path):
+        if where != root and looks_at_files(args):
+            raise StateError(
+                f"the package database in {root} is in write-ahead mode, and a query that looks at "
+                "files would have to write to it",
+                hint="ask for packages by name, or query the running system with rpm itself",
+            )
+        # No privilege is needed: for queries rpm puts the root in front of paths, without chroot.
+        place = [f"--root={where.absolute()}", f"--dbpath=/{path}"]
+        done = run(["rpm", *place, *command], check=False)
+    return Answer(done.returncode, done.stdout, done.stderr)
+
+
+def find_dbpath(root: Path) -> str:
+    """Where the tree at `root` keeps its database; raises StateError where it has none to read."""
+    for dbpath in DATABASE_DIRS:
+        directory = root / dbpath
+        # One of the two is often a link to the other: the real directory is the answer.
+        if not directory.is_symlink() and (directory / DATABASE).is_file():
+            return dbpath
+    raise _no_database(root)
+
+
+def _no_database(root: Path) -> StateError:
+    for dbpath in DATABASE_DIRS:
+        for name, kind in _OTHER_FORMATS.items():
+            if (root / dbpath / name).exists():
+                return StateError(
+                    f"the package database /{dbpath}/{name} in {root} is in the {kind} format",
+                    hint="pkglayer reads SQLite databases; convert the base: rpmdb --rebuilddb",
+                )
+    return StateError(
+        f"there is no package database in {root}",
+        hint=f"a base needs one at /{DATABASE_DIRS[0]} or /{DATABASE_DIRS[1]}",
+    )
+
+
+def _read(root: Path, dbpath: str, take: Callable[[Any], Value]) -> list[Value]:
+    # librpm makes a new database where none is, so look first.
+    if not (root / dbpath / DATABASE).is_file():
+        raise _no_database(root)
+    with readable(root, dbpath) as (where, path), private_home(path), _complaints() as complaints:
+        rpm.reloadConfig()
+        ts = rpm.TransactionSet(str(where.absolute()))
+        ts.setVSFlags(-1)  # what is in a committed tree is as trustworthy as the commit
+        try:
+            values = [take(h) for h in ts.dbMatch()]
+        except rpm.error as e:
+            raise _damaged(root, dbpath, complaints() or [str(e)]) from e
+        # A read error half way looks like the end of the list; only the log tells.
+        if lines := complaints():
+            raise _damaged(root, dbpath, lines)
+    return values
+
+
+def _damaged(root: Path, dbpath: str, lines: Sequence[str]) -> StateError:
+    # The first line is "what: statement: reason"; the rest are consequences.
+    return StateError(
+        f"the package database /{dbpath}/{DATABASE} in {root} cannot be read: "
+        f"{lines[0].rpartition(': ')[2]}",
+        hint="check the repository with: ostree fsck; then deploy the base anew",
+        data={"librpm": list(lines)},
+    )
+
+
+@contextmanager
+def readable(root: Path, dbpath: str) -> Iterator[tuple[Path, str]]:
+    """(root, dbpath) under which librpm can read the database without writing beside it."""
+    if not _reader_writes(root / dbpath):
+        yield root, dbpath
+        return
+    with tempfile.TemporaryDirectory(prefix="pkglayer-rpmdb-") as copy:
+        target = Path(copy, "rpmdb")
+        target.mkdir()
+        for suffix in ("", "-wal"):
+            source = root / dbpath / f"{DATABASE}{suffix}"
+            if source.is_file():
+                shutil.copyfile(source, target / source.name)
+        yield Path(copy), "rpmdb"
+
+
+def _reader_writes(directory: Path) -> bool:
+    """Whether SQLite would have to write a shared memory file to read this database."""
+    with (directory / DATABASE).open("rb") as file:
+        header = file.read(20)
+    # Byte 18 of the header is 2 in write-ahead mode (SQLite's file format, section 1.3).
+    if len(header) < 20 or header[18] != 2:
+        return False
+    return os.access(directory, os.W_OK) or not (directory / f"{DATABASE}-shm").exists()
+
+
+@contextmanager
+def _complaints() -> Iterator[Callable[[], list[str]]]:
+    """Catch what librpm logs during the body, so that it reaches our message and not stderr."""
+    log = _log_file()
+    log.truncate(0)
+    rpm.setLogFile(log)
+    try:
+        yield lambda: os.pread(log.fileno(), 4096, 0).decode(errors="replace").splitlines()
+    finally:
+        # The binding cannot be given None (rpm 4.18 then fails in a later call).
+        if sys.__stderr__:
+            rpm.setLogFile(sys.__stderr__)
+
+
+@cache
+def _log_file() -> IO[bytes]:
+    """The one file librpm logs to; open for good, since librpm keeps its descriptor number."""
+    return os.fdopen(os.memfd_create("rpm-log"), "r+b")
+
+
+def _nevra(h: Any) -> Nevra:
+    return Nevra(h["name"], h["epoch"] or 0, h["version"], h["release"], h["arch"] or "")
+
+
+def _changelog(h: Any) -> Iterator[ChangelogEntry]:
+    rows = zip(h["changelogtime"], h["changelogname"], h["changelogtext"], strict=False)
+    for time, author, text in rows:
+        yield ChangelogEntry(time, author, text)
