@@ -37,3 +37,22 @@ class Trigger:
     script: Scriptlet
     conditions: tuple[tuple[str, int, str], ...]
     priority: int = 1_000_000
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one scriptlet may use. Sizes in bytes, times in seconds.
+
+    `memory` counts all its processes together where control groups work, each process's data
+    otherwise; `disk` is by how much the file system may fill while it runs; `output` is how much it
+    may print, of which 64 KiB are kept; `scratch` is the size of /tmp, /run and /var/tmp each.
+    """
+
+    seconds: float = 600.0
+    memory: int = 4 << 30
+    processes: int = 1024
+    open_files: int = 4096
+    file_size: int = 4 << 30
+    disk: int = 8 << 30
+    output: int = 32 << 20
+    scratch: int = 2 << 30

@@ -1,0 +1,55 @@
+"""Paths inside a tree that is not ours to trust: symbolic links never lead out of it.
+
+An absolute link of a tree means the tree's own root, not the host's. Everything that touches a
+file of a tree by its path goes through here.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_MAX_LINKS = 40
+
+
+def resolve_in(root: Path, path: str, *, follow_last: bool = True) -> Path | None:
+    """The real place below `root` of an absolute or relative `path` of the tree.
+
+    None where a component before the last does not exist or there are too many links. With
+    `follow_last` False a link at the end is not followed. Nothing else may change the tree
+    meanwhile: no scriptlet runs while we look.
+    """
+    todo = [p for p in reversed(path.split("/")) if p not in ("", ".")]
+    here, links = Path(root), 0
+    while todo:
+        name = todo.pop()
+        if name == "..":
+            here = here.parent if here != root else here
+            continue
+        step = here / name
+        if (todo or follow_last) and step.is_symlink():
+            links += 1
+            if links > _MAX_LINKS:
+                return None
+            target = str(step.readlink())
+            here = Path(root) if target.startswith("/") else here
+            todo += [p for p in reversed(target.split("/")) if p not in ("", ".")]
+            continue
+        if todo and not step.is_dir():
+            return None
+        here = step
+    return here
+
+
+@contextmanager
+def parent_of(root: Path, path: str) -> Iterator[tuple[int, str] | None]:
+    """An open descriptor of the directory that holds `path`, and the name in it; or None."""
+    place = resolve_in(root, path, follow_last=False)
+    if place is None or place == root or not place.parent.is_dir():
+        yield None
+        return
+    fd = os.open(place.parent, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        yield fd, place.name
+    finally:
+        os.close(fd)
