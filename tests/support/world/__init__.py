@@ -1,0 +1,9 @@
+"""A test world from the distribution's own packages: RPM repositories and OSTree bases, real ones.
+
+Built on first use and cached; README.md tells how to use it.
+"""
+
+from tests.support.world.build import build
+from tests.support.world.model import World, WorldError
+
+__all__ = ["World", "WorldError", "build"]
