@@ -1,0 +1,29 @@
+"""What was done when, by whom and how: one entry for each change that was tried.
+
+History is only looked at: nothing is ever decided from it.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class HistoryEntry:
+    """One change.
+
+    `time` in seconds since 1970 (UTC); `user` and `uid` of whoever asked, through sudo as well;
+    `command` is the command line, ready to paste; `before` and `after` are the commits that were
+    and are the next boot; `digest` is the plan's; `outcome` is `done`, `unchanged` or `failed`;
+    `message` says why it failed or what was special; `number` counts from 1 and is given by the
+    database.
+    """
+
+    time: int
+    user: str
+    uid: int
+    command: str
+    before: str
+    after: str
+    digest: str = ""
+    outcome: str = "done"
+    message: str = ""
+    number: int = 0

@@ -1,0 +1,156 @@
+"""The history database: durable, readable by anybody, safe against crashes and newer versions."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pkglayer.model.errors import StateError
+from pkglayer.model.history import HistoryEntry
+from pkglayer.system import history as history_module
+from pkglayer.system.history import History, read_caller
+from tests.support.cli import PROJECT
+
+FIRST = HistoryEntry(
+    time=1_700_000_000,
+    user="ann",
+    uid=1000,
+    command="pkglayer install 'foo >= 2'; \x1b[31m ünï",
+    before="a" * 64,
+    after="b" * 64,
+    digest="d" * 64,
+    outcome="done",
+    message="two\nlines",
+)
+
+
+def test_entries_come_back_newest_first(tmp_path: Path) -> None:
+    history = History(tmp_path / "var/lib/pkglayer/history.sqlite")
+    assert history.read() == ()
+    assert not history.path.exists()
+    second = replace(FIRST, time=FIRST.time - 5, command="pkglayer rollback", outcome="failed")
+    assert [history.add(FIRST), history.add(second)] == [1, 2]
+    assert history.read() == (replace(second, number=2), replace(FIRST, number=1))
+    assert history.read(limit=1) == (replace(second, number=2),)
+    assert [p.name for p in history.path.parent.iterdir()] == ["history.sqlite"]
+
+
+def test_an_entry_is_in_the_file_when_add_returns(tmp_path: Path) -> None:
+    path = tmp_path / "history.sqlite"
+    code = (
+        "import sys, os, signal; from pathlib import Path;"
+        "from pkglayer.system.history import History; from pkglayer.model.history import *;"
+        "History(Path(sys.argv[1])).add(HistoryEntry(1, 'u', 0, 'c', '', ''));"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    command = [sys.executable, "-c", code, str(path)]
+    done = subprocess.run(command, env={"PYTHONPATH": str(PROJECT)}, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert [entry.command for entry in History(path).read()] == ["c"]
+
+
+def test_a_crash_within_a_write_leaves_the_entries_before(tmp_path: Path) -> None:
+    history = History(tmp_path / "history.sqlite")
+    history.add(FIRST)
+    # A writer dies with its changes in the file and its journal beside it.
+    code = (
+        "import sqlite3, sys, os, signal; c = sqlite3.connect(sys.argv[1], isolation_level=None);"
+        "c.execute('PRAGMA cache_size = 1'); c.execute('PRAGMA cache_spill = 1');"
+        "c.execute('BEGIN IMMEDIATE');"
+        "[c.execute('INSERT INTO entry SELECT NULL, time, user, uid, command, before, after,"
+        " digest, outcome, hex(randomblob(9000)) FROM entry WHERE number = 1') for _ in range(200)];"
+        "c.execute('DELETE FROM entry WHERE number = 1'); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    size = history.path.stat().st_size
+    subprocess.run([sys.executable, "-c", code, str(history.path)], check=False)
+    assert history.path.with_name("history.sqlite-journal").exists()
+    assert history.path.stat().st_size > size
+    assert history.read() == (replace(FIRST, number=1),)
+    assert history.add(FIRST) == 2
+
+
+def test_two_writers_at_once_both_get_in(tmp_path: Path) -> None:
+    history = History(tmp_path / "history.sqlite")
+    writers = [
+        threading.Thread(target=lambda: [history.add(FIRST) for _ in range(10)]) for _ in range(2)
+    ]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert [entry.number for entry in history.read()] == list(range(20, 0, -1))
+
+
+def test_nobody_may_read_but_not_write(tmp_path: Path) -> None:
+    history = History(tmp_path / "history.sqlite")
+    history.add(FIRST)
+    for parent in (tmp_path, *tmp_path.parents[:2]):
+        parent.chmod(0o755)
+    code = (
+        "import sys; from pathlib import Path; from pkglayer.system.history import *;"
+        "h = History(Path(sys.argv[1])); print(len(h.read()), flush=True); h.add(h.read()[0])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(history.path)],
+        env={"PYTHONPATH": str(PROJECT)},
+        capture_output=True,
+        text=True,
+        user=65534,
+        group=65534,
+        extra_groups=[],
+        cwd="/",
+        check=False,
+    )
+    assert done.stdout == "1\n"
+    assert "StateError" in done.stderr
+    assert "cannot be used" in done.stderr
+    assert len(history.read()) == 1
+
+
+def test_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    history = History(tmp_path / "history.sqlite")
+    history.add(FIRST)
+    with closing(sqlite3.connect(history.path)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    content = history.path.read_bytes()
+    for act in (history.read, lambda: history.add(FIRST)):
+        with pytest.raises(StateError, match="has version 99"):
+            act()
+    assert history.path.read_bytes() == content
+
+
+def test_a_damaged_file_is_named_and_kept(tmp_path: Path) -> None:
+    history = History(tmp_path / "history.sqlite")
+    history.path.write_bytes(b"no database at all" * 100)
+    for act in (history.read, lambda: history.add(FIRST)):
+        with pytest.raises(StateError, match=r"history\.sqlite\) cannot be used"):
+            act()
+    assert history.path.read_bytes() == b"no database at all" * 100
+
+
+def test_an_empty_file_is_an_empty_history(tmp_path: Path) -> None:
+    history = History(tmp_path / "history.sqlite")
+    history.path.touch()
+    assert history.read() == ()
+    assert history.add(FIRST) == 1
+
+
+def test_the_caller_behind_sudo(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history_module, "_login_uid", lambda: None)
+    monkeypatch.delenv("SUDO_UID", raising=False)
+    assert read_caller() == ("root", os.getuid())
+    monkeypatch.setenv("SUDO_UID", "1")
+    assert read_caller() == ("daemon", 1)
+    monkeypatch.setenv("SUDO_UID", "-1")
+    assert read_caller() == ("root", 0)
+    monkeypatch.setenv("SUDO_UID", "4123456")
+    assert read_caller() == ("4123456", 4123456)
+    monkeypatch.setattr(history_module, "_login_uid", lambda: 2)
+    assert read_caller() == ("bin", 2)
