@@ -1,0 +1,70 @@
+"""What is on offer when a request is resolved: packages in sight, and what the solver answers.
+
+Values between `system.sack`, which fills them, and `stages.resolve`, which reads them.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pkglayer.model.package import Nevra, Package
+
+BASE = "@System"
+"""The `Offer.repo` of what the base itself has."""
+
+CACHE = "@cache"
+"""The `Offer.repo` of an imported package."""
+
+LOCAL = "@local"
+"""The `Package.repo` of an RPM file that the user brought."""
+
+
+@dataclass(frozen=True)
+class CachedHead:
+    """An imported package that needs no repository.
+
+    `path` (its name must end in `.rpm`) holds lead, signature and header of the RPM; `package` is
+    as it was when imported, with the repository it came from (`@local` for a file).
+    """
+
+    path: Path
+    header_checksum: str
+    package: Package
+
+
+@dataclass(frozen=True, order=True)
+class Offer:
+    """One package in sight; `repo` is `@System` for the base, `@cache` for an imported one."""
+
+    nevra: Nevra
+    repo: str
+    location: str = ""
+
+    @property
+    def installed(self) -> bool:
+        return self.repo == BASE
+
+
+@dataclass(frozen=True)
+class Solution:
+    """What the solver says: packages to add, or why not.
+
+    `changed` names base packages that it would replace or remove (which is never acceptable);
+    `problems` is the solver's own text, empty when there is a solution.
+    """
+
+    offers: tuple[Offer, ...] = ()
+    changed: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Details:
+    """What `info` shows; `package` carries repository and sizes (bytes)."""
+
+    package: Package
+    installed: bool
+    summary: str = ""
+    description: str = ""
+    license: str = ""
+    url: str = ""
+    source: str = ""

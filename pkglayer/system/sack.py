@@ -1,0 +1,310 @@
+"""All packages in sight, base and repositories, as hawkey has them, and the solver on top.
+
+`load_sack(root, dbpath, repositories, ...)` -> `Sack`; its verbs take and return the values of
+`model.offer`, so that hawkey's objects stay in here. `detect_arch()`, `base_arch(arch)` give
+dnf's `$arch` and `$basearch`. What a request means and how a failure is told is `stages.resolve`.
+"""
+
+import contextlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import hawkey
+
+from pkglayer.model.errors import RepositoryError, StateError
+from pkglayer.model.offer import BASE, CACHE, CachedHead, Details, Offer, Solution
+from pkglayer.model.package import Nevra, Package
+from pkglayer.system.rpmconfig import database_path
+from pkglayer.system.rpmmd import Repository
+
+_DATABASES = frozenset({"rpmdb.sqlite", "Packages", "Packages.db"})
+
+_BASE_ARCHES = {
+    "aarch64": ("aarch64",),
+    "armhfp": ("armv7hl", "armv7hnl", "armv8hl"),
+    "i386": ("i386", "i486", "i586", "i686", "athlon", "geode"),
+    "loongarch64": ("loongarch64",),
+    "ppc64le": ("ppc64le",),
+    "riscv64": ("riscv64",),
+    "s390x": ("s390x",),
+    "x86_64": ("x86_64", "x86_64_v2", "x86_64_v3", "x86_64_v4", "amd64", "ia32e"),
+}
+
+
+def detect_arch() -> str:
+    """rpm's name of this machine's architecture, dnf's `$arch`."""
+    return str(hawkey.detect_arch())
+
+
+def base_arch(arch: str) -> str:
+    """dnf's `$basearch`: the repository directory that serves `arch`."""
+    return next((base for base, arches in _BASE_ARCHES.items() if arch in arches), arch)
+
+
+@dataclass
+class Sack:
+    """The loaded packages. `heads` maps the location of a cached head to what it is."""
+
+    hawkey_sack: Any
+    repositories: tuple[Repository, ...] = ()
+    heads: Mapping[str, CachedHead] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._objects: dict[Offer, Any] = {}
+        self._order = {r.id: n for n, r in enumerate(self.repositories)}
+        self._configured = self._configured_excludes()
+        self._hidden: set[Offer] = set()
+
+    # Queries
+
+    def _query(self, *, everything: bool = False) -> Any:
+        flags = hawkey.IGNORE_EXCLUDES if everything else hawkey.APPLY_EXCLUDES
+        return hawkey.Query(self.hawkey_sack, flags=flags)
+
+    def _offers(self, objects: Iterable[Any]) -> list[Offer]:
+        return sorted(self._offer(o) for o in objects)
+
+    def _offer(self, obj: Any) -> Offer:
+        nevra = Nevra(obj.name, obj.epoch, obj.version, obj.release, obj.arch)
+        repo = CACHE if obj.reponame == hawkey.CMDLINE_REPO_NAME else obj.reponame
+        offer = Offer(nevra, repo, "" if repo == BASE else obj.location)
+        self._objects.setdefault(offer, obj)
+        return offer
+
+    def base(self) -> list[Offer]:
+        """The base's packages."""
+        return self._offers(self._query(everything=True).installed())
+
+    def find(self, spec: str, *, everything: bool = False) -> list[Offer]:
+        """What a SPEC (name, NEVRA form, glob, capability, path, comparison) means.
+
+        `everything` includes what is excluded or hidden. Base packages are among the results.
+        """
+        try:
+            best = hawkey.Subject(spec).get_best_solution(
+                self.hawkey_sack, with_src=False, query=self._query(everything=everything)
+            )
+        except hawkey.Exception:
+            return []
+        return self._offers(best["query"])
+
+    def providers(self, capability: str, *, everything: bool = False) -> list[Offer]:
+        """Everything that satisfies one requirement, as headers write it."""
+        query = self._query(everything=everything)
+        try:
+            found = list(query.filter(provides=hawkey.Reldep(self.hawkey_sack, capability)))
+        except hawkey.Exception:
+            found = []
+        if not found and capability.startswith("/"):
+            found = list(query.filter(file=capability))
+        return self._offers(found)
+
+    def requires(self, offer: Offer) -> list[str]:
+        """Hard requirements, `rpmlib()` features left out."""
+        found = {str(r) for r in self._objects[offer].requires}
+        return sorted(r for r in found if not r.startswith("rpmlib("))
+
+    def recommends(self, offer: Offer) -> list[str]:
+        return sorted(str(r) for r in self._objects[offer].recommends)
+
+    def supplements(self, offer: Offer) -> list[str]:
+        return sorted(str(r) for r in self._objects[offer].supplements)
+
+    def conflicts(self, offer: Offer) -> list[str]:
+        return sorted(str(r) for r in self._objects[offer].conflicts)
+
+    def obsoletes(self, offer: Offer) -> list[str]:
+        return sorted(str(r) for r in self._objects[offer].obsoletes)
+
+    def names(self) -> set[str]:
+        """All package names in sight."""
+        return {o.name for o in self._query(everything=True)}
+
+    def named(self, name: str) -> list[Offer]:
+        """Every version of one name, excluded ones too."""
+        return self._offers(self._query(everything=True).filter(name=name))
+
+    def same(self, nevra: Nevra) -> list[Offer]:
+        """All offers (not the base's) of exactly this NEVRA, best repository first."""
+        found = self._query(everything=True).filter(
+            name=nevra.name, epoch=nevra.epoch, version=nevra.version, release=nevra.release,
+            arch=nevra.arch,
+        )  # fmt: skip
+        return sorted((o for o in self._offers(found) if not o.installed), key=self.rank)
+
+    def rank(self, offer: Offer) -> tuple[int, Offer]:
+        """Order among equals: repositories by priority, cost and id; then what is cached."""
+        return self._order.get(offer.repo, len(self._order)), offer
+
+    # Excludes
+
+    def _configured_excludes(self) -> set[Offer]:
+        """What `excludepkgs` and `includepkgs` of the configuration keep out."""
+        out: set[Offer] = set()
+        for repository in self.repositories:
+            mine = self._query(everything=True).filter(reponame=repository.id)
+            for pattern in repository.excludepkgs:
+                out.update(self._offers(self._by_nevra(pattern, mine)))
+            if repository.includepkgs:
+                kept: set[Offer] = set()
+                for pattern in repository.includepkgs:
+                    kept.update(self._offers(self._by_nevra(pattern, mine)))
+                out.update(set(self._offers(mine)) - kept)
+        return out
+
+    def _by_nevra(self, pattern: str, query: Any) -> Any:
+        subject = hawkey.Subject(pattern)
+        return subject.get_best_query(
+            self.hawkey_sack, with_provides=False, with_filenames=False, query=query
+        )
+
+    def is_excluded(self, offer: Offer) -> bool:
+        """Whether the repository configuration keeps it out."""
+        return offer in self._configured
+
+    def hide(self, offers: Iterable[Offer]) -> None:
+        """Take exactly these (and what configuration excludes) out of sight."""
+        self._hidden = set(offers)
+        objects = [self._objects[o] for o in sorted(self._hidden | self._configured)]
+        self.hawkey_sack.set_excludes(self._query(everything=True).filter(pkg=objects))
+
+    def obsoleting_base(self) -> list[Offer]:
+        """Offers that would replace a base package by Obsoletes."""
+        everything = self._query(everything=True)
+        found = everything.available().filter(obsoletes=everything.installed())
+        return self._offers(found)
+
+    def available(self, names: Sequence[str]) -> list[Offer]:
+        """Offers of these names, excluded ones too, the base's own not."""
+        return self._offers(self._query(everything=True).available().filter(name=list(names)))
+
+    # Solving
+
+    def solve(
+        self, picks: Sequence[Sequence[Offer]], *, weak: bool, not_weak: Iterable[Offer] = ()
+    ) -> Solution:
+        """Find packages such that one offer of every pick is there.
+
+        `weak` pulls weak dependencies in, except those of `not_weak`.
+        """
+        goal = hawkey.Goal(self.hawkey_sack)
+        for pick in picks:
+            selector = hawkey.Selector(self.hawkey_sack)
+            selector.set(pkg=[self._objects[o] for o in pick])
+            goal.install(select=selector)
+        if barred := [self._objects[o] for o in not_weak]:
+            goal.add_exclude_from_weak(self._query().filter(pkg=barred))
+        if not goal.run(ignore_weak_deps=not weak):
+            problems = [line for rules in goal.problem_rules() for line in rules]
+            return Solution(problems=tuple(dict.fromkeys(problems)) or ("no reason given",))
+        moved = [
+            *goal.list_erasures(), *goal.list_upgrades(), *goal.list_downgrades(),
+            *goal.list_obsoleted(), *goal.list_reinstalls(),
+        ]  # fmt: skip
+        return Solution(
+            offers=tuple(self._offers(goal.list_installs())),
+            changed=tuple(sorted({str(o) for o in moved})),
+        )
+
+    # Values
+
+    def package(self, offer: Offer) -> Package:
+        """The offer as a plan has it; a cached one keeps what is known from its import."""
+        if offer.repo == CACHE:
+            head = self.heads[offer.location]
+            return head.package
+        obj = self._objects[offer]
+        kind, digest = obj.chksum or (0, b"")
+        return Package(
+            nevra=offer.nevra,
+            repo=offer.repo,
+            checksum=f"{hawkey.chksum_name(kind)}:{digest.hex()}" if digest else "",
+            download_size=obj.downloadsize,
+            install_size=obj.installsize,
+            location=f"{obj.baseurl.rstrip('/')}/{obj.location}" if obj.baseurl else obj.location,
+        )
+
+    def head(self, offer: Offer) -> CachedHead | None:
+        return self.heads.get(offer.location) if offer.repo == CACHE else None
+
+    def details(self, offer: Offer) -> Details:
+        obj = self._objects[offer]
+        installed = offer.installed
+        package = (
+            Package(offer.nevra, BASE, "", install_size=obj.installsize)
+            if installed
+            else self.package(offer)
+        )
+        return Details(
+            package, installed, obj.summary or "", obj.description or "", obj.license or "",
+            obj.url or "", obj.sourcerpm or "",
+        )  # fmt: skip
+
+    def search(self, terms: Sequence[str]) -> list[Details]:
+        """Newest packages whose name, summary or description has every term (any case)."""
+        query = self._query().latest()
+        for term in terms:
+            hits = self._query().filter(hawkey.ICASE, name__substr=term)
+            for key in ("summary__substr", "description__substr"):
+                hits = hits.union(self._query().filter(hawkey.ICASE, **{key: term}))
+            query = query.intersection(hits)
+        return [self.details(o) for o in self._offers(query)]
+
+
+def load_sack(
+    root: Path,
+    dbpath: str,
+    repositories: Sequence[Repository],
+    *,
+    cached: Sequence[CachedHead] = (),
+    cachedir: Path,
+    filelists: bool = False,
+    arch: str = "",
+) -> Sack:
+    """Load the base's rpmdb, what the repositories offer and what is imported already.
+
+    `root` is a directory that has the base's database at `dbpath`; `cachedir` keeps parsed
+    metadata between runs. Raises StateError for an unreadable database, RepositoryError for
+    metadata that cannot be parsed, naming it.
+    """
+    extra = {"arch": arch} if arch else {}
+    sack = hawkey.Sack(
+        cachedir=str(cachedir), rootdir=str(root), make_cache_dir=True, logfile="/dev/null", **extra
+    )
+    _load_base(sack, root, dbpath)
+    usable = [r for r in repositories if r.available]
+    for repository in usable:
+        try:
+            sack.load_repo(repository.link, build_cache=True, load_filelists=filelists)
+        except (hawkey.Exception, OSError) as e:
+            raise RepositoryError(
+                f"the metadata of repository {repository.id} cannot be read: {e}",
+                hint=f"leave it out with --disablerepo={repository.id}, or try again later",
+            ) from e
+    heads = {}
+    for head in sorted(cached, key=lambda h: str(h.path)):
+        with contextlib.suppress(OSError):
+            heads[sack.add_cmdline_package(str(head.path)).location] = head
+    return Sack(sack, tuple(repositories), heads)
+
+
+def _load_base(sack: Any, root: Path, dbpath: str) -> None:
+    where = root / dbpath.strip("/")
+    files = [p for p in where.iterdir() if p.name in _DATABASES] if where.is_dir() else []
+    if not files:
+        raise StateError(
+            f"the base has no package database at /{dbpath.strip('/')}",
+            hint="pkglayer needs a base that was composed from RPMs",
+        )
+    with database_path(dbpath):
+        try:
+            sack.load_system_repo(build_cache=False)
+        except (hawkey.Exception, OSError) as e:
+            raise StateError(f"the base's package database cannot be read: {e}") from e
+    if not len(sack):
+        raise StateError(
+            f"the base's package database ({files[0].name}) is empty or cannot be read",
+            hint="check it with: rpm --dbpath DIR -qa",
+        )
