@@ -21,6 +21,8 @@ from pkglayer.system.rpmmd import Repository
 
 _DATABASES = frozenset({"rpmdb.sqlite", "Packages", "Packages.db"})
 
+Edges = dict[Offer, set[Offer]]
+
 _BASE_ARCHES = {
     "aarch64": ("aarch64",),
     "armhfp": ("armv7hl", "armv7hnl", "armv8hl"),
@@ -106,17 +108,37 @@ class Sack:
         found = {str(r) for r in self._objects[offer].requires}
         return sorted(r for r in found if not r.startswith("rpmlib("))
 
-    def recommends(self, offer: Offer) -> list[str]:
-        return sorted(str(r) for r in self._objects[offer].recommends)
+    def edges(self, offers: Iterable[Offer]) -> tuple[Edges, Edges]:
+        """Who needs whom among `offers`: hard requirements, and weak ones of either direction."""
+        offers = list(offers)
+        objects = {o: self._objects[o] for o in offers}
+        among = self._query(everything=True).filter(pkg=list(objects.values()))
+        found: dict[str, set[Offer]] = {}
 
-    def supplements(self, offer: Offer) -> list[str]:
-        return sorted(str(r) for r in self._objects[offer].supplements)
+        def resolve(dependency: Any) -> set[Offer]:
+            text = str(dependency)
+            if text not in found:
+                hits = among.filter(provides=dependency)
+                if text.startswith("/") and not hits:
+                    hits = among.filter(file=text)
+                found[text] = set(self._offers(hits))
+            return found[text]
 
-    def conflicts(self, offer: Offer) -> list[str]:
-        return sorted(str(r) for r in self._objects[offer].conflicts)
+        hard = {o: {n for r in p.requires for n in resolve(r)} - {o} for o, p in objects.items()}
+        weak = {o: {n for r in p.recommends for n in resolve(r)} - {o} for o, p in objects.items()}
+        for offer, obj in objects.items():
+            for supplement in obj.supplements:
+                for other in resolve(supplement) - {offer}:
+                    weak[other].add(offer)
+        return hard, weak
 
-    def obsoletes(self, offer: Offer) -> list[str]:
-        return sorted(str(r) for r in self._objects[offer].obsoletes)
+    def clashes(self, offer: Offer) -> list[Offer]:
+        """Base packages that this offer cannot stand beside: Conflicts of either side."""
+        base = self._query(everything=True).installed()
+        found = set(self._offers(base.filter(conflicts=[self._objects[offer]])))
+        for conflict in self._objects[offer].conflicts:
+            found.update(self._offers(base.filter(provides=conflict)))
+        return sorted(found)
 
     def names(self) -> set[str]:
         """All package names in sight."""
@@ -225,6 +247,11 @@ class Sack:
             install_size=obj.installsize,
             location=f"{obj.baseurl.rstrip('/')}/{obj.location}" if obj.baseurl else obj.location,
         )
+
+    def cached(self) -> list[tuple[Offer, CachedHead]]:
+        """The imported packages, each with where it came from."""
+        objects = self._query(everything=True).filter(reponame=hawkey.CMDLINE_REPO_NAME)
+        return [(o, self.heads[o.location]) for o in self._offers(objects)]
 
     def head(self, offer: Offer) -> CachedHead | None:
         return self.heads.get(offer.location) if offer.repo == CACHE else None
