@@ -30,6 +30,24 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.fail("integration tests need root; run unit tests with -m 'not integration'")
 
 
+@pytest.fixture(autouse=True)
+def _no_mount_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test that leaves something mounted below its directory, whatever else it showed."""
+    if "tmp_path" not in request.fixturenames:
+        yield
+        return
+    directory = request.getfixturevalue("tmp_path")
+    yield
+    left = find_mounts(directory)
+    assert left == [], f"still mounted: {left}"
+
+
+def find_mounts(below: Path) -> list[str]:
+    """Return the mount points below a directory, in the order they were mounted."""
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    return [point for line in lines if (point := line.split()[4]).startswith(f"{below}/")]
+
+
 @pytest.fixture(scope="session")
 def gpg_key(tmp_path_factory: pytest.TempPathFactory) -> GpgKey:
     """Return a key for signing that all tests may use."""
