@@ -22,11 +22,11 @@ from pkglayer.model.errors import StateError
 from pkglayer.model.package import Nevra
 from pkglayer.model.pkgdiff import ChangelogEntry, matches
 from pkglayer.model.rpmargs import looks_at_files, plan_query
+from pkglayer.system.rpmdb import DB_PATHS
 from pkglayer.system.rpmhome import private_home
 from pkglayer.system.run import run
 
 DATABASE = "rpmdb.sqlite"
-DATABASE_DIRS = ("usr/lib/sysimage/rpm", "usr/share/rpm")
 _OTHER_FORMATS = {"Packages.db": "ndb", "Packages": "Berkeley DB"}
 
 Value = TypeVar("Value")
@@ -85,18 +85,8 @@ def run_query(root: Path, dbpath: str, args: Sequence[str]) -> Answer:
     return Answer(done.returncode, done.stdout, done.stderr)
 
 
-def find_dbpath(root: Path) -> str:
-    """Where the tree at `root` keeps its database; raises StateError where it has none to read."""
-    for dbpath in DATABASE_DIRS:
-        directory = root / dbpath
-        # One of the two is often a link to the other: the real directory is the answer.
-        if not directory.is_symlink() and (directory / DATABASE).is_file():
-            return dbpath
-    raise _no_database(root)
-
-
 def _no_database(root: Path) -> StateError:
-    for dbpath in DATABASE_DIRS:
+    for dbpath in DB_PATHS:
         for name, kind in _OTHER_FORMATS.items():
             if (root / dbpath / name).exists():
                 return StateError(
@@ -105,7 +95,7 @@ def _no_database(root: Path) -> StateError:
                 )
     return StateError(
         f"there is no package database in {root}",
-        hint=f"a base needs one at /{DATABASE_DIRS[0]} or /{DATABASE_DIRS[1]}",
+        hint="a base needs one at /" + " or /".join(DB_PATHS),
     )
 
 
