@@ -59,9 +59,11 @@ class Request:
 
 
 def to_origin(request: Request) -> dict[str, str]:
-    """The `[pkglayer]` group for an origin file; empty when no command asked for anything."""
-    if not request.commanded:
-        return {}
+    """The `[pkglayer]` group for an origin file.
+
+    It is written even when nothing is requested: an origin without the group comes from an updater
+    that dropped it, and then the previous state's requests are taken up again.
+    """
     defaults = asdict(Want(""))
     rows = [
         {k.replace("_", "-"): v for k, v in asdict(w).items() if k == "spec" or v != defaults[k]}

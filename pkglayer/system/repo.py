@@ -4,6 +4,8 @@ Objects are addressed by their SHA-256 checksum (hex); a tree is a pair of check
 (dirtree) and metadata (dirmeta), as OSTree keeps them. GLib's errors leave here as ours.
 """
 
+import os
+import shutil
 import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -30,7 +32,9 @@ Xattrs = tuple[tuple[bytes, bytes], ...]
 
 
 @contextmanager
-def ostree_errors(what: str, cls: type[PkglayerError] = DeployError, hint: str = "") -> Iterator[None]:
+def ostree_errors(
+    what: str, cls: type[PkglayerError] = DeployError, hint: str = ""
+) -> Iterator[None]:
     """Turn a GLib.Error of the body into `cls`, with `what` in front of libostree's words."""
     try:
         yield
@@ -97,10 +101,10 @@ class Repo:
             _, refs = self.handle.list_refs_ext(prefix or None, 0, None)
         return dict(refs)
 
-    def set_ref(self, ref: str, checksum: str | None) -> None:
-        """Point a local ref at a commit, or remove it with None; takes effect at once."""
+    def set_ref(self, ref: str, checksum: str | None, remote: str = "") -> None:
+        """Point a ref at a commit, or remove it with None; takes effect at once."""
         with ostree_errors(f"cannot write the ref {ref}"):
-            self.handle.set_ref_immediate(None, ref, checksum, None)
+            self.handle.set_ref_immediate(remote or None, ref, checksum, None)
 
     def has_commit(self, checksum: str) -> bool:
         """Whether the commit object itself is here (its tree may be partial)."""
@@ -228,6 +232,36 @@ class Repo:
         found = self.find(self.read_commit(commit).tree, path)
         return self.read_object(found, limit) if isinstance(found, str) else None
 
+    def export(self, commit: str, path: str, target: Path) -> bool:
+        """Copy a file or directory of a commit to `target/path` for reading; False if not there.
+
+        Only content and names; links are recreated, owners and modes are not.
+        """
+        found = self.find(self.read_commit(commit).tree, path)
+        if found is None:
+            return False
+        rows = [(path, found)] if isinstance(found, str) else [
+            (f"{path}/{name}", checksum)
+            for name, checksum, is_dir in self.walk(found) if not is_dir
+        ]  # fmt: skip
+        if isinstance(found, tuple):
+            (target / path).mkdir(parents=True, exist_ok=True)
+        for name, checksum in rows:
+            place = target / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            self._export_file(checksum, place)
+        return True
+
+    def _export_file(self, checksum: str, place: Path) -> None:
+        source = self.object_path(checksum)
+        info = self.read_info(checksum)
+        if info.target:
+            place.symlink_to(info.target)
+        elif self.handle.get_mode() == OSTree.RepoMode.BARE and os.access(source, os.R_OK):
+            shutil.copyfile(source, place)
+        else:
+            place.write_bytes(self.read_object(checksum, limit=4 << 30))
+
     def read_object(self, checksum: str, limit: int = 256 << 20) -> bytes:
         """The bytes of a content object; raises StateError past `limit` bytes or when corrupt."""
         with ostree_errors(f"corrupt or missing object {checksum}", StateError):
@@ -288,9 +322,7 @@ class Repo:
     def write_symlink(self, target: str, uid: int = 0, gid: int = 0, xattrs: Xattrs = ()) -> str:
         """Store a symbolic link; returns the checksum."""
         with ostree_errors("cannot write a link to the repository"):
-            return str(
-                self.handle.write_symlink(None, uid, gid, _xattrs(xattrs), target, None)
-            )
+            return str(self.handle.write_symlink(None, uid, gid, _xattrs(xattrs), target, None))
 
     def write_dirmeta(self, mode: int, uid: int = 0, gid: int = 0, xattrs: Xattrs = ()) -> str:
         """Store a directory's metadata; returns the checksum."""
@@ -335,9 +367,10 @@ class Repo:
 
     def pull(
         self, remote: str, ref: str, progress: Progress, *, subdirs: tuple[str, ...] = (),
-        commit: str = "", metadata_only: bool = False,
+        commit: str = "", metadata_only: bool = False, depth: int = 0,
     ) -> None:  # fmt: skip
-        """Pull a ref (or one commit of it); `subdirs` fetches only these absolute paths.
+        """Pull a ref (or one commit of it); `subdirs` fetches only these absolute paths, and
+        `depth` parents of the commit come along (-1 for all there are).
 
         Raises RepositoryError with libostree's reason.
         """
@@ -346,6 +379,8 @@ class Repo:
             options["override-commit-ids"] = GLib.Variant("as", [commit])
         flags = OSTree.RepoPullFlags.COMMIT_ONLY if metadata_only else OSTree.RepoPullFlags.NONE
         options["flags"] = GLib.Variant("i", int(flags))
+        if depth:
+            options["depth"] = GLib.Variant("i", depth)
         if subdirs:
             options["subdirs"] = GLib.Variant("as", list(subdirs))
         meter = OSTree.AsyncProgress.new()

@@ -60,6 +60,12 @@ class Sysroot:
             )
         return self._deployments
 
+    def foreign(self) -> tuple[Deployment, ...]:
+        """The deployments of other stateroots, which share the repository."""
+        others = [d for d in self.handle.get_deployments() if d.get_osname() != self.osname]
+        booted = self.handle.get_booted_deployment()
+        return tuple(self._read(number, d, others, booted) for number, d in enumerate(others))
+
     @property
     def booted(self) -> Deployment | None:
         """The running deployment of this stateroot, None on a sysroot that is not booted."""
@@ -77,7 +83,9 @@ class Sysroot:
 
     @property
     def state_dir(self) -> Path:
-        """The stateroot's /var."""
+        """The stateroot's /var; the mounted one on the running system."""
+        if self.booted_host and self.path == Path("/"):
+            return Path("/var")
         return self.path / "ostree/deploy" / self.osname / "var"
 
     @property
@@ -242,9 +250,7 @@ class Sysroot:
             self.handle.deployment_set_pinned(self._handle(deployment), pinned)
         self.reload()
 
-    def write_origin(
-        self, deployment: Deployment, origin: Mapping[str, Mapping[str, str]]
-    ) -> None:
+    def write_origin(self, deployment: Deployment, origin: Mapping[str, Mapping[str, str]]) -> None:
         """Replace a deployment's origin file, atomically."""
         with ostree_errors("cannot write the origin"):
             self.handle.write_origin_file(self._handle(deployment), _keyfile(origin), None)
@@ -254,9 +260,9 @@ class Sysroot:
         self._deployments = None
 
     def cleanup(self) -> None:
-        """Remove deployment directories, boot files and objects that nothing refers to."""
+        """Remove deployment directories and boot files that nothing refers to; objects stay."""
         with ostree_errors("cannot clean up"):
-            self.handle.cleanup(None)
+            self.handle.prepare_cleanup(None)
 
     def _mine(self) -> list[Any]:
         return [d for d in self.handle.get_deployments() if d.get_osname() == self.osname]

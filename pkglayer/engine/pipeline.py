@@ -1,0 +1,184 @@
+"""The pipeline: base + request -> plan -> packages -> tree -> commit -> deployment -> record.
+
+`apply` reads as that line. Every state is built from its base and its request, never by editing a
+layered tree; a plan whose commit exists already is deployed as it is.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pkglayer.engine import solving
+from pkglayer.engine.local import LocalRpm
+from pkglayer.engine.session import Session
+from pkglayer.log import to_size
+from pkglayer.model.deployment import Deployment
+from pkglayer.model.errors import SpaceError
+from pkglayer.model.package import Imported
+from pkglayer.model.plan import Base, Plan, plan_digest
+from pkglayer.model.record import Account, Record
+from pkglayer.model.request import ORIGIN_GROUP, Request, to_origin
+from pkglayer.stages import commit, fetch, importer, record, root, rpmdb, scripts
+from pkglayer.system import rpmlib
+from pkglayer.system.overlayroot import NearTree
+from pkglayer.system.rpmmd import Repository
+
+BASE_REF = "pkglayer/base/"
+"""Plus a base commit's checksum: keeps the bases of layered states from being pruned."""
+MARGIN = 64 << 20
+"""Bytes that must stay free beside what the plan writes."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What `apply` did: the plan; the commit ("" for a dry run); whether the next boot changed;
+    whether the commit was there already; and the state that was the next boot before."""
+
+    plan: Plan
+    before: Deployment
+    commit: str = ""
+    changed: bool = False
+    reused: bool = False
+    record: Record | None = None
+
+
+def apply(
+    session: Session, base: Base, request: Request, *, upgrade: bool = False,
+    local: Sequence[LocalRpm] = (), extra_origin: dict[str, str] | None = None,
+    check: Callable[[Plan, Deployment], None] | None = None,
+) -> Outcome:  # fmt: skip
+    """Make base + request the next boot; with the dry-run option only plan it.
+
+    `upgrade` lets layered packages move to newer versions; otherwise those of the state before stay
+    as they are; `check` may refuse the plan. Raises a PkglayerError of the stage that cannot go on; nothing has changed then.
+    """
+    before = session.sysroot.newest
+    plan, repositories = solving.make_plan(session, base, request, upgrade=upgrade, local=local)
+    if check:
+        check(plan, before)
+    if session.options.dry_run:
+        return Outcome(plan, before)
+    with session.timings.phase("fetch"):
+        packages = obtain(session, plan, repositories, local)
+    plan = replace(plan, packages=tuple(p.package for p in packages))
+    digest = plan_digest(plan, scripts.policy_values(session.settings))
+    checksum, reused, made = built(session, plan, packages, digest)
+    changed = publish(session, plan, checksum, extra_origin or {})
+    return Outcome(plan, before, checksum, changed, reused, made)
+
+
+def obtain(
+    session: Session, plan: Plan, repositories: Sequence[Repository], local: Sequence[LocalRpm]
+) -> list[Imported]:
+    """Every package of the plan as an import; only what is not imported yet is fetched."""
+    found = importer.find_imports(session.repo, plan.packages)
+    missing = [p for p, known in zip(plan.packages, found, strict=True) if known is None]
+    if missing:
+        check_space(session, sum(p.download_size for p in missing), plan)
+    files = {rpm.header_checksum: rpm.file for rpm in local}
+    fetched = fetch.fetch(
+        missing,
+        repositories,
+        cache=session.cachedir / "packages",
+        root=session.etc.parent,
+        settings=session.settings,
+        local=files,
+        no_gpg_check=frozenset(
+            r.header_checksum for r in local if r.path in session.options.no_gpg_check
+        ),
+        progress=session.progress,
+    )
+    made = iter(
+        importer.import_packages(
+            session.repo, [(f.package, f.file) for f in fetched], session.progress
+        )
+    )
+    return [known or next(made) for known in found]
+
+
+def check_space(session: Session, download: int, plan: Plan) -> None:
+    """Refuse before the work when the file system cannot hold what the plan writes."""
+    stat = os.statvfs(session.repo.path)
+    free, need = stat.f_bavail * stat.f_frsize, download + plan.install_size + MARGIN
+    if need > free:
+        raise SpaceError(
+            f"{session.repo.path} has {to_size(free)} free and this needs {to_size(need)} "
+            f"({to_size(download)} to download, {to_size(plan.install_size)} installed)",
+            hint="free some space, for instance with: pkglayer cleanup --rollback --cache",
+            data={"free": free, "needed": need},
+        )
+
+
+def built(
+    session: Session, plan: Plan, packages: list[Imported], digest: str
+) -> tuple[str, bool, Record | None]:
+    """The commit of a plan: the bare base, one built earlier, or a new one (with its record)."""
+    if not plan.request.wants:
+        return plan.base.commit, True, None
+    found = commit.find_state(session.repo, digest)
+    if found and session.repo.is_complete(found):
+        return found, True, None
+    checksum, made = build(session, plan, packages, digest)
+    return checksum, False, made
+
+
+def build(
+    session: Session, plan: Plan, packages: list[Imported], digest: str
+) -> tuple[str, Record]:
+    """Put the packages on the base, run their scriptlets, and commit the result."""
+    assert session.work is not None
+    repo, timings = session.repo, session.timings
+    order = [packages[i] for i in rpmlib.plan_order([p.head for p in packages])]
+    near = root.nearest_tree(repo, plan.base.commit, near_trees(session))
+    with root.mount_root(repo, plan.base.commit, near, session.work) as tree:
+        with timings.phase("rpmdb"):
+            dbpath = rpmdb.write_rpmdb(tree, order, plan.base.timestamp)
+        with timings.phase("scripts"):
+            report = scripts.run_scripts(
+                tree,
+                order,
+                dbpath=dbpath,
+                settings=session.settings,
+                epoch=plan.base.timestamp,
+                seed=seed_accounts(session),
+                progress=session.progress,
+            )
+        with timings.phase("commit"), repo.transaction():
+            commit.collect(tree)
+            made, generated = record.make_record(plan, digest, report, tree.notes)
+            checksum = commit.write_state(tree, plan, digest, generated)
+            repo.set_transaction_ref(commit.STATE_REF + digest, checksum)
+    return checksum, made
+
+
+def near_trees(session: Session) -> list[NearTree]:
+    """The trees on disk that a root can be built on: this stateroot's deployments."""
+    return [
+        NearTree(Path(d.root), d.checksum)
+        for d in session.sysroot.deployments
+        if session.repo.is_complete(d.checksum)
+    ]
+
+
+def seed_accounts(session: Session) -> tuple[Account, ...]:
+    """Accounts that the layer before made; they keep their ids in the next one."""
+    found = session.sysroot.newest.record
+    return found.accounts if found else ()
+
+
+def publish(session: Session, plan: Plan, checksum: str, extra_origin: dict[str, str]) -> bool:
+    """Deploy the commit with the request in its origin; False when that is the next boot already."""
+    sysroot, newest = session.sysroot, session.sysroot.newest
+    origin = {name: dict(group) for name, group in newest.origin.items()}
+    origin["origin"] = {"refspec": plan.request.refspec, **extra_origin}
+    origin[ORIGIN_GROUP] = to_origin(plan.request)
+    origin.pop("libostree-transient", None)
+    if newest.checksum == checksum and newest.origin == origin:
+        return False
+    session.repo.set_ref(BASE_REF + plan.base.commit, plan.base.commit)
+    session.progress.start("Deploying")
+    with session.timings.phase("deploy"):
+        sysroot.deploy(checksum, origin)
+    session.progress.done()
+    return True

@@ -1,0 +1,152 @@
+"""What a verb works with: the sysroot, the settings, the options, and what is on disk to start from.
+
+A session that changes something holds libostree's lock and has a work directory of its own on the
+repository's file system; both are gone when it ends, and leftovers of a killed one are swept first.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pkglayer.log import Progress, Quiet, Timings, log
+from pkglayer.model.deployment import Deployment
+from pkglayer.model.plan import Base
+from pkglayer.model.request import ORIGIN_GROUP, Request, from_origin
+from pkglayer.model.settings import Settings
+from pkglayer.system import config, layerfiles
+from pkglayer.system.repo import Repo
+from pkglayer.system.rpmdb import DB_PATHS
+from pkglayer.system.sysroot import Sysroot, open_sysroot
+
+BASE_FILES = (
+    *DB_PATHS,
+    "usr/lib/os-release",
+    "usr/share/dnf5/repos.d",
+    "usr/lib/pkglayer/layers.d",
+)
+"""What of a base commit is read before it is deployed; the same is fetched for a preview."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says beside the verb's own arguments."""
+
+    dry_run: bool = False
+    offline: bool = False
+    refresh: bool = False
+    wait: bool = False
+    idempotent: bool = False
+    enable_repos: tuple[str, ...] = ()
+    disable_repos: tuple[str, ...] = ()
+    no_gpg_check: tuple[str, ...] = ()
+    releasever: str = ""
+    keep_workdir: bool = False
+    command: tuple[str, ...] = ()
+
+
+@dataclass
+class Session:
+    """One run of a verb; `work` is None while nothing may be written."""
+
+    sysroot: Sysroot
+    settings: Settings
+    options: Options
+    progress: Progress = field(default_factory=Quiet)
+    timings: Timings = field(default_factory=Timings)
+    work: Path | None = None
+
+    @property
+    def repo(self) -> Repo:
+        return self.sysroot.repo
+
+    @property
+    def etc(self) -> Path:
+        """The /etc that the next state inherits; a staged deployment has none yet."""
+        return merge_root(self.sysroot) / "etc"
+
+    @property
+    def cachedir(self) -> Path:
+        """Where metadata and downloads are kept, below the stateroot's /var."""
+        below = self.settings.cachedir.removeprefix("/var/").lstrip("/")
+        return self.sysroot.state_dir / below
+
+    def request_of(self, deployment: Deployment, layers_from: Path | None = None) -> Request:
+        """What is wanted on top of a deployment's base: its origin's requests and the layers.
+
+        `layers_from` is a tree (as `BASE_FILES` of the target base); None leaves layers out. An
+        origin without our group falls back on the requests that the state before it has.
+        """
+        group = deployment.origin.get(ORIGIN_GROUP, {})
+        if not group:
+            group = self._inherited(deployment)
+        request = from_origin(deployment.refspec, group)
+        return request if layers_from is None else self.with_layers(request, layers_from)
+
+    def with_layers(self, request: Request, tree: Path) -> Request:
+        """The request with the wants of the declared layers in place of any it had."""
+        layers = layerfiles.read_layers(tree / "usr", self.etc)
+        return request.with_wants([*request.commanded, *layerfiles.to_wants(layers)])
+
+    def _inherited(self, deployment: Deployment) -> Mapping[str, str]:
+        for other in self.sysroot.deployments:
+            if other.index != deployment.index and (other.booted or other.index > deployment.index):
+                if group := other.origin.get(ORIGIN_GROUP):
+                    return group
+        return {}
+
+
+def merge_root(sysroot: Sysroot) -> Path:
+    """The deployment directory whose /etc counts: the booted one, else the next boot's."""
+    return Path((sysroot.booted or sysroot.newest).root)
+
+
+@contextmanager
+def reading(path: Path, stateroot: str, options: Options, progress: Progress) -> Iterator[Session]:
+    """A session that changes nothing and needs no root."""
+    sysroot = open_sysroot(path, stateroot)
+    settings = _settings(sysroot)
+    yield Session(sysroot, settings, options, progress)
+
+
+@contextmanager
+def changing(path: Path, stateroot: str, options: Options, progress: Progress) -> Iterator[Session]:
+    """A session under the lock, in a private mount namespace, with a work directory."""
+    sysroot = open_sysroot(path, stateroot, write=True)
+    with sysroot.locked(options.wait):
+        session = Session(sysroot, _settings(sysroot), options, progress)
+        _sweep(sysroot.private_dir)
+        session.work = Path(tempfile.mkdtemp(prefix="work-", dir=sysroot.private_dir))
+        try:
+            yield session
+        finally:
+            if options.keep_workdir:
+                progress.note(f"kept the work directory {session.work}")
+            else:
+                shutil.rmtree(session.work, ignore_errors=True)
+            for phase, seconds in session.timings.phases.items():
+                log.info("timing: %-10s %7.3f s", phase, seconds)
+
+
+def _sweep(private: Path) -> None:
+    """Remove what a killed run left; its mounts went with its mount namespace."""
+    for left in private.glob("work-*"):
+        log.debug("removing %s, left by a run that was killed", left)
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _settings(sysroot: Sysroot) -> Settings:
+    if not sysroot.deployments:
+        return Settings()
+    return config.read_settings(merge_root(sysroot) / "etc")
+
+
+@contextmanager
+def base_files(session: Session, base: Base) -> Iterator[Path]:
+    """Copies of the files of a base commit that resolving reads, in a directory of their own."""
+    with tempfile.TemporaryDirectory(prefix="pkglayer-base-", dir=session.work) as where:
+        for path in BASE_FILES:
+            session.repo.export(base.commit, path, Path(where))
+        yield Path(where)

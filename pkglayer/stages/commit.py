@@ -1,0 +1,159 @@
+"""Commit: base tree + package trees + what scriptlets wrote + generated files = one commit.
+
+Only files of the upper directory are read; everything else goes in by checksum. Whiteouts become
+removals. What scriptlets left in /var becomes factory content, or is named as dropped.
+"""
+
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from pkglayer.model.masks import Mask, find_mask, normalise
+from pkglayer.model.pathmap import FACTORY, quote
+from pkglayer.model.plan import Plan
+from pkglayer.model.record import Note
+from pkglayer.system.overlayroot import Root
+from pkglayer.system.repo import Repo, Tree, Xattrs
+
+TMPFILES_PATH = "usr/lib/tmpfiles.d/zz-pkglayer.conf"
+"""Late in order, so that a package's own tmpfiles.d line for a path wins."""
+STATE_REF = "pkglayer/state/"
+"""Plus the plan's digest: the layered commit built from it."""
+CHUNK = 1 << 20
+
+
+def collect(root: Root) -> None:
+    """Take over into the tree what was written on top of the packages' files."""
+    for path, info in _walk(root.upper):
+        _collect_one(root, path, info)
+    for path, info in _walk(root.var):
+        if path not in root.var_seed:
+            _collect_var(root, path, info)
+
+
+def write_state(root: Root, plan: Plan, digest: str, generated: Mapping[str, bytes]) -> str:
+    """Write the layered commit with the generated files in it; returns its checksum.
+
+    Parent is the base commit, the timestamp is the base's, so that two machines give one checksum.
+    """
+    files = {**generated}
+    if root.tmpfiles:
+        text = "# Content that layered packages have outside the immutable tree.\n"
+        files[TMPFILES_PATH] = (text + "\n".join(sorted(set(root.tmpfiles))) + "\n").encode()
+    for path, data in sorted(files.items()):
+        _put_parents(root, path)
+        root.tree.put_file(path, root.repo.write_file([data], len(data), 0o644))
+    base = root.repo.read_commit(plan.base.commit)
+    kept = {k: base.metadata[k] for k in ("ostree.linux", "ostree.bootable") if k in base.metadata}
+    return root.repo.write_commit(
+        root.tree,
+        parent=plan.base.commit,
+        timestamp=base.timestamp,
+        subject=f"{len(plan.packages)} packages layered on {base.version or base.checksum[:12]}",
+        metadata={
+            **kept,
+            "version": base.version,
+            "pkglayer.base": base.checksum,
+            "pkglayer.base-version": base.version,
+            "pkglayer.digest": digest,
+            "pkglayer.packages": [str(p.nevra) for p in plan.packages],
+        },
+    )
+
+
+def find_state(repo: Repo, digest: str) -> str:
+    """The commit built from a plan of this digest, "" when there is none."""
+    return repo.resolve(STATE_REF + digest)
+
+
+def _walk(top: Path, below: str = "") -> Iterator[tuple[str, os.stat_result]]:
+    with os.scandir(top / below) as entries:
+        rows = sorted(entries, key=lambda e: e.name)
+    for entry in rows:
+        info = entry.stat(follow_symlinks=False)
+        path = f"{below}/{entry.name}".lstrip("/")
+        yield path, info
+        if stat.S_ISDIR(info.st_mode):
+            yield from _walk(top, path)
+
+
+def _collect_one(root: Root, path: str, info: os.stat_result) -> None:
+    source = root.upper / path
+    mask = find_mask(path)
+    if mask and mask.action == "drop":
+        root.notes.append(Note("", f"/{path}", mask.reason))
+        return
+    if stat.S_ISCHR(info.st_mode) and info.st_rdev == 0:
+        root.tree.remove(path)
+    elif stat.S_ISDIR(info.st_mode):
+        xattrs = _xattrs(source)
+        if (b"trusted.overlay.opaque", b"y") in _raw_xattrs(source):
+            root.tree.remove(path)
+        root.tree.put_dir(
+            path, root.repo.write_dirmeta(info.st_mode, info.st_uid, info.st_gid, xattrs)
+        )
+    elif checksum := _store(root, source, info, mask):
+        root.tree.put_file(path, checksum)
+    else:
+        root.notes.append(Note("", f"/{path}", "a scriptlet made a special file; dropped"))
+
+
+def _collect_var(root: Root, path: str, info: os.stat_result) -> None:
+    real = f"var/{path}"
+    mask = find_mask(real)
+    if mask and mask.action == "drop":
+        root.notes.append(Note("", f"/{real}", mask.reason))
+        return
+    source, line = root.var / path, quote("/" + real)
+    owner = f"{info.st_uid} {info.st_gid}"
+    if stat.S_ISDIR(info.st_mode):
+        root.tmpfiles.append(f"d {line} {stat.S_IMODE(info.st_mode):04o} {owner} - -")
+    elif stat.S_ISLNK(info.st_mode):
+        root.tmpfiles.append(f"L {line} - - - - {quote(os.readlink(source))}")
+    elif checksum := _store(root, source, info, mask):
+        _put_parents(root, FACTORY + real)
+        root.tree.put_file(FACTORY + real, checksum)
+        root.tmpfiles.append(f"C {line} {stat.S_IMODE(info.st_mode):04o} {owner} - -")
+
+
+def _store(root: Root, source: Path, info: os.stat_result, mask: Mask | None) -> str:
+    if stat.S_ISLNK(info.st_mode):
+        return root.repo.write_symlink(os.readlink(source), info.st_uid, info.st_gid)
+    if not stat.S_ISREG(info.st_mode):
+        return ""
+    if mask:
+        data = normalise(mask, source.read_bytes())
+        chunks, size = iter((data,)), len(data)
+    else:
+        chunks, size = _read(source), info.st_size
+    return root.repo.write_file(
+        chunks, size, info.st_mode, info.st_uid, info.st_gid, _xattrs(source)
+    )
+
+
+def _read(source: Path) -> Iterator[bytes]:
+    with source.open("rb") as file:
+        while data := file.read(CHUNK):
+            yield data
+
+
+def _raw_xattrs(path: Path) -> list[tuple[bytes, bytes]]:
+    names = sorted(os.listxattr(path, follow_symlinks=False))
+    return [(n.encode(), os.getxattr(path, n, follow_symlinks=False)) for n in names]
+
+
+def _xattrs(path: Path) -> Xattrs:
+    return tuple(
+        (name + b"\0", value)
+        for name, value in _raw_xattrs(path)
+        if not name.startswith((b"trusted.overlay.", b"security.selinux"))
+    )
+
+
+def _put_parents(root: Root, path: str) -> None:
+    parts = path.split("/")[:-1]
+    for number in range(len(parts)):
+        parent = "/".join(parts[: number + 1])
+        if not isinstance(root.tree.find(parent), Tree):
+            root.tree.put_dir(parent, root.repo.write_dirmeta(0o755))

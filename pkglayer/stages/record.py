@@ -1,0 +1,35 @@
+"""Record: what this state is, as values for its record file and for the files generated with it."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from pkglayer.model.accounts import to_sysusers
+from pkglayer.model.plan import Plan
+from pkglayer.model.record import RECORD_PATH, Account, Note, Record, ScriptRun, to_json
+
+SYSUSERS_PATH = "usr/lib/sysusers.d/zz-pkglayer.conf"
+
+
+class Report(Protocol):
+    """What running the scriptlets tells."""
+
+    @property
+    def runs(self) -> tuple[ScriptRun, ...]: ...
+
+    @property
+    def accounts(self) -> tuple[Account, ...]: ...
+
+    @property
+    def notes(self) -> tuple[Note, ...]: ...
+
+
+def make_record(
+    plan: Plan, digest: str, report: Report, notes: Sequence[Note]
+) -> tuple[Record, dict[str, bytes]]:
+    """The record, and the files that go into the tree with it (path -> content)."""
+    every = tuple(sorted({*notes, *report.notes}, key=lambda n: (n.package, n.what, n.why)))
+    made = Record(plan, digest, report.runs, report.accounts, every)
+    files = {RECORD_PATH: to_json(made).encode()}
+    if report.accounts:
+        files[SYSUSERS_PATH] = to_sysusers(report.accounts).encode()
+    return made, files
