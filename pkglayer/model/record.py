@@ -39,7 +39,11 @@ class ScriptRun:
 
 @dataclass(frozen=True)
 class Account:
-    """A user or group made while `package` was layered; gid -1 for what is only a group."""
+    """A user or group made while `package` was layered.
+
+    `kind` is `user`, `group` (`uid` has its id, `gid` is -1) or `member` (user `name` joined the
+    group named in `group`, whose id `gid` is). `package` is a package's name.
+    """
 
     package: str
     kind: str
@@ -49,6 +53,7 @@ class Account:
     gecos: str = ""
     home: str = ""
     shell: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True)
