@@ -1,0 +1,215 @@
+"""The text and JSON of `status`, from values to strings; printing is the caller's.
+
+Nothing here reads the machine. All text that comes from packages, origins or people is escaped, so
+that no name can move the cursor. Plans and differences are in `renderplan`.
+"""
+
+import textwrap
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from pkglayer.log import printable, to_size
+from pkglayer.model.deployment import Deployment
+from pkglayer.model.errors import StateError
+from pkglayer.model.layer import SOURCE_PREFIX
+from pkglayer.model.package import Package
+from pkglayer.model.plan import Base
+from pkglayer.model.request import ORIGIN_GROUP, Want, from_origin
+
+WIDTH = 100
+_LABEL = 12
+_INDENT = "    "
+
+
+def render_status(
+    deployments: Sequence[Deployment], *, notices: Iterable[str] = (), verbose: bool = False
+) -> str:
+    """All states, the next boot first; with `verbose` every layered package and note.
+
+    `notices` are whole sentences about the machine as it is, shown at the end.
+    """
+    parts = ["\n".join(_render_state(d, verbose)) for d in deployments]
+    parts += [printable(text) for text in notices]
+    return "\n\n".join(parts or ["No deployment."]) + "\n"
+
+
+def status_json(
+    deployments: Sequence[Deployment], *, notices: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Everything there is to know of all states, as JSON values."""
+    return {
+        "version": 1,
+        "stateroot": deployments[0].osname if deployments else None,
+        "booted": next((d.index for d in deployments if d.booted), None),
+        "deployments": [_state_json(d) for d in deployments],
+        "notices": list(notices),
+    }
+
+
+def wants_of(deployment: Deployment) -> tuple[tuple[Want, ...], str]:
+    """What is wanted in a state, and what is wrong with the answer ("" for nothing)."""
+    if deployment.record is not None:
+        return deployment.record.plan.request.wants, ""
+    group = deployment.origin.get(ORIGIN_GROUP, {})
+    try:
+        return from_origin(deployment.refspec, group).wants, ""
+    except StateError as e:
+        return (), e.message
+
+
+def source_text(want: Want) -> str:
+    """Where a request came from, in words."""
+    if want.source.startswith(SOURCE_PREFIX):
+        return f"by layer {want.source.removeprefix(SOURCE_PREFIX)}"
+    return f"by {want.source}"
+
+
+def base_text(base: Base) -> str:
+    """A base in one line: refspec, version, date."""
+    parts = [base.refspec or "(no refspec)"]
+    parts += [f"version {base.version}"] if base.version else []
+    parts += [f"of {time_text(base.timestamp)}"] if base.timestamp else []
+    return printable(", ".join(parts))
+
+
+def time_text(seconds: int) -> str:
+    """Seconds since 1970 as people read them, in UTC so that logs of two machines compare."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    except (OverflowError, ValueError, OSError):
+        return f"{seconds} s since 1970"
+
+
+def count(number: int, thing: str) -> str:
+    """`1 package`, `2 packages`."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def columns(rows: Sequence[Sequence[str]], indent: str = "  ") -> list[str]:
+    """Rows as aligned columns, two spaces apart; the last column is as wide as it is."""
+    widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
+    return [
+        (indent + "  ".join(map(str.ljust, row, widths))).rstrip()
+        for row in rows
+    ]  # fmt: skip
+
+
+def _render_state(d: Deployment, verbose: bool) -> list[str]:
+    mark = "*" if d.booted else " "
+    lines = [f"{mark} {d.index}  {', '.join(_labels(d))}"]
+    lines += _field("Base", base_text(d.base))
+    lines += _field("Base commit", d.base.commit)
+    if d.checksum != d.base.commit:
+        lines += _field("Commit", d.checksum)
+    wants, trouble = wants_of(d)
+    lines += _requests(wants, applied=d.record is not None)
+    lines += _record_fields(d, verbose)
+    for problem in dict.fromkeys(filter(None, (d.problem, trouble))):
+        lines += _field("Problem", printable(problem))
+    return lines
+
+
+def _labels(d: Deployment) -> list[str]:
+    names = {"booted": "booted", "rollback": "rollback", "pending": "next boot"}
+    labels = [names.get(d.role, d.role)] if d.role else []
+    if d.index == 0 and d.role == "booted":
+        labels = ["booted", "next boot"]
+    labels += ["staged"] if d.staged else []
+    labels += ["pinned"] if d.pinned else []
+    return labels or ["kept"]
+
+
+def _requests(wants: Sequence[Want], applied: bool) -> list[str]:
+    by_source: dict[str, list[str]] = {}
+    for want in wants:
+        name = printable(want.spec) + (" (local RPM)" if want.kind == "local" else "")
+        by_source.setdefault(printable(source_text(want)), []).append(name)
+    label = "Requested" if applied else "Not applied"
+    return [
+        line
+        for number, (source, names) in enumerate(sorted(by_source.items()))
+        for line in _field(label if number == 0 else "", f"{', '.join(names)} ({source})")
+    ]
+
+
+def _record_fields(d: Deployment, verbose: bool) -> list[str]:
+    if d.record is None:
+        return []
+    plan, lines = d.record.plan, []
+    if plan.packages:
+        lines += _field("Layered", _packages_text(plan.packages, verbose))
+    for number, gone in enumerate(plan.inactive):
+        text = f"{gone.want.spec}: the base has {gone.provider}"
+        lines += _field("Inactive" if number == 0 else "", printable(text))
+    for number, skip in enumerate(plan.skipped):
+        lines += _field(
+            "Skipped" if number == 0 else "", printable(f"{skip.want.spec}: {skip.why}")
+        )
+    failed = [s for s in d.record.scripts if s.exit_code]
+    for number, script in enumerate(failed):
+        text = f"%{script.kind} of {script.package} ended with exit code {script.exit_code}"
+        lines += _field("Warning" if number == 0 else "", printable(text))
+    if verbose:
+        for number, note in enumerate(d.record.notes):
+            text = printable(f"{note.package}: {note.what}: {note.why}")
+            lines += _field("Note" if number == 0 else "", text)
+    elif d.record.notes:
+        lines += _field("Notes", f"{len(d.record.notes)} (pkglayer status --verbose shows them)")
+    return lines
+
+
+def _packages_text(packages: Sequence[Package], verbose: bool) -> str:
+    asked = [p for p in packages if p.reason in ("user", "group")]
+    shown = packages if verbose or not asked else asked
+    names = printable(", ".join(str(p.nevra) for p in shown))
+    rest = len(packages) - len(shown)
+    more = f" and {rest} they need" if rest else ""
+    size = to_size(sum(p.install_size for p in packages))
+    return f"{count(len(packages), 'package')}, {size}: {names}{more}"
+
+
+def _field(label: str, text: str) -> list[str]:
+    """One labelled value, folded at spaces; long words such as checksums are never broken."""
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=_INDENT + label.ljust(_LABEL),
+        subsequent_indent=_INDENT + " " * _LABEL,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _state_json(d: Deployment) -> dict[str, Any]:
+    wants, trouble = wants_of(d)
+    record = d.record
+    return {
+        "index": d.index,
+        "stateroot": d.osname,
+        "commit": d.checksum,
+        "serial": d.serial,
+        "root": d.root,
+        "booted": d.booted,
+        "staged": d.staged,
+        "pinned": d.pinned,
+        "role": d.role,
+        "base": asdict(d.base),
+        "layered": record is not None,
+        "digest": record.digest if record else None,
+        "requests": [asdict(want) for want in wants],
+        "packages": [package_json(p) for p in record.plan.packages] if record else [],
+        "inactive": [asdict(i) for i in record.plan.inactive] if record else [],
+        "skipped": [asdict(s) for s in record.plan.skipped] if record else [],
+        "scripts": [asdict(s) for s in record.scripts] if record else [],
+        "accounts": [asdict(a) for a in record.accounts] if record else [],
+        "notes": [asdict(n) for n in record.notes] if record else [],
+        "origin": d.origin,
+        "problem": d.problem or trouble or None,
+    }
+
+
+def package_json(package: Package) -> dict[str, Any]:
+    """A package as JSON values, its NEVRA both whole and in parts."""
+    return {**asdict(package), **asdict(package.nevra), "nevra": str(package.nevra)}
