@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.world import handmade
-from tests.support.world.model import WorldError
+from tests.support.world.model import BRANCH, WorldError
 from tests.support.world.rpmbuild import EPOCH
 from tests.support.world.var import move_var
 
@@ -179,8 +179,7 @@ def _commit(base: Base, repo: Path) -> None:
     timestamp = EPOCH + base.version * month
     subprocess.run(
         ["ostree", f"--repo={repo}", "commit", f"--branch=world/v{base.version}"]
-        # A branch that moves from the first version to the second: see publish().
-        + ["--bind-ref=world/stable", f"--tree=dir={base.root}", "--bootable"]
+        + [f"--bind-ref={BRANCH}", f"--tree=dir={base.root}", "--bootable"]
         + [f"--timestamp=@{timestamp}", f"--subject=World {base.version}"]
         + [f"--add-metadata-string=version={base.version}"],
         check=True,

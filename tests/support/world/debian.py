@@ -122,7 +122,7 @@ def _second_version(
     jq = handmade.renamed_jq(sources.debs / debs[old_name].file_name)
     setup = handmade.setup(how.accounts, 2)
     rebuilt |= {
-        new_name: jq.build("1.w2", sources.repo_v2, arch="x86_64"),
+        new_name: jq.build("1.w2", sources.repo_v2),
         setup.name: setup.build("1.w2", sources.repo_v2),
     }
     left = v1.keys() - rebuilt.keys() - {old_name, "world-v1only"}

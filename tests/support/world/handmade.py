@@ -39,8 +39,8 @@ FIRST = ("world-filesystem",)
 class HandmadeRpm:
     """One package in the making: fill it, then build it."""
 
-    def __init__(self, name: str, version: str, *preamble: str) -> None:
-        self.name, self.version = name, version
+    def __init__(self, name: str, version: str, *preamble: str, arch: str = "noarch") -> None:
+        self.name, self.version, self._arch = name, version, arch
         self._preamble = preamble
         self._entries: list[Entry] = []
         self._work = Path(tempfile.mkdtemp(prefix=f"{name}-"))
@@ -68,13 +68,13 @@ class HandmadeRpm:
                 mode = 0o755 if source.stat().st_mode & 0o100 else 0o644
                 self.file(str(source.relative_to(directory)), source.read_bytes(), mode)
 
-    def build(self, release: str, out: Path, arch: str = "noarch") -> Path:
+    def build(self, release: str, out: Path) -> Path:
         entries = self._entries
         config = frozenset(e.path for e in entries if e.kind == "file" and e.path[:4] == "etc/")
         lines = [
             f"Name: {self.name}\nVersion: {self.version}\nRelease: {release}",
             f"Summary: {self.name} of the test world\nLicense: LGPL-2.1-or-later",
-            *(["BuildArch: noarch"] if arch == "noarch" else []),
+            *(["BuildArch: noarch"] if self._arch == "noarch" else []),
             *self._preamble,
             f"%description\n{self.name} of the test world\n%files",
             *(file_line(entry, config) for entry in entries),
@@ -83,7 +83,7 @@ class HandmadeRpm:
             build_rpm("\n".join(lines) + "\n", self._root, out)
         finally:
             shutil.rmtree(self._work)
-        return out / f"{self.name}-{self.version}-{release}.{arch}.rpm"
+        return out / f"{self.name}-{self.version}-{release}.{self._arch}.rpm"
 
     def _place(self, path: str) -> Path:
         target = self._root / path
@@ -164,7 +164,7 @@ def test_hook() -> HandmadeRpm:
 
 def python_packages(dependencies: Iterable[str]) -> HandmadeRpm:
     """The program's dependencies from the package index, where the base's own Python finds them."""
-    rpm = HandmadeRpm("world-python", "1", "Requires: python3")
+    rpm = HandmadeRpm("world-python", "1", "Requires: python3", arch="x86_64")
     with tempfile.TemporaryDirectory() as directory:
         target = Path(directory) / "usr/lib/python3/dist-packages"
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
@@ -189,6 +189,7 @@ def renamed_jq(jq_deb: Path) -> HandmadeRpm:
         "Provides: jq = 1.7-1",
         "Requires: libjq1",
         "Requires: libc6",
+        arch="x86_64",
     )
     with tempfile.TemporaryDirectory() as directory:
         unpack(jq_deb, Path(directory))

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Self
 
 DESCRIPTION = "world.json"
+BRANCH = "world/stable"
+"""The branch that moves from the first version of the base to the second."""
 
 
 class WorldError(Exception):
