@@ -1,4 +1,4 @@
-"""Users and groups of a tree: what its files say, what was added, and how it outlives the /etc merge.
+"""Users and groups of a tree: what its files say, what was added, how that outlives the /etc merge.
 
 Pure functions over the texts of passwd(5), group(5) and shadow(5). Lines that make no sense are
 kept and ignored, as the C library does. Which files a tree uses is `system.accountfiles`' matter.
@@ -91,10 +91,8 @@ def to_sysusers(accounts: Sequence[Account]) -> str:
         if account.kind == "group":
             lines.append(f"g {name} {account.uid}")
         elif account.kind == "user":
-            text, home = _quote(account.gecos), _quote(account.home)
-            lines.append(
-                f"u {name} {account.uid}:{account.gid} {text} {home} {account.shell or '-'}"
-            )
+            words = [_quote(w) for w in (account.gecos, account.home, account.shell)]
+            lines.append(f"u {name} {account.uid}:{account.gid} {' '.join(words)}")
         else:
             lines.append(f"m {name} {account.group}")
     return "".join(f"{line}\n" for line in lines)

@@ -4,7 +4,9 @@ Which of them run, how and under which limits is policy and stands in the table 
 running them is `stages.scripts`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 
 @dataclass(frozen=True)
@@ -56,3 +58,45 @@ class Limits:
     disk: int = 8 << 30
     output: int = 32 << 20
     scratch: int = 2 << 30
+
+
+EXPAND, QFORMAT, CRITICAL = 1, 2, 4
+"""RPMSCRIPT_FLAG_*: expand macros in the body, then header tags; a failure stops the package."""
+
+RUN, SKIP, REPLACE = "run", "skip", "replace"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One row of the policy: globs over package name and section, what to do, and why.
+
+    A replacement's `body` is run by /bin/sh with the same arguments.
+    """
+
+    package: str
+    kind: str
+    action: str
+    reason: str
+    body: str = ""
+
+
+RULES: tuple[Rule, ...] = (
+    Rule("kernel*", "post*", SKIP, "libostree installs kernels and their boot entries itself"),
+    Rule(
+        "linux-image-*", "post*", SKIP, "libostree installs kernels and their boot entries itself"
+    ),
+    Rule("grub2-*", "post*", SKIP, "the boot loader belongs to the machine, not to a tree"),
+    Rule("shim-*", "post*", SKIP, "the boot loader belongs to the machine, not to a tree"),
+    Rule("*", "*", RUN, "scriptlets run as rpm runs them, in a sandbox"),
+)
+"""The first row that matches counts."""
+
+
+def find_policy(package: str, kind: str, rules: Sequence[Rule] = RULES) -> Rule:
+    """The row for a section of a package, by the package's name."""
+    return next(r for r in rules if fnmatchcase(package, r.package) and fnmatchcase(kind, r.kind))
+
+
+def is_fatal(kind: str, post_failure: str) -> bool:
+    """Whether a failure ends the whole change: rpm's own rule, stricter where settings say so."""
+    return kind in ("pretrans", "pre") or post_failure == "abort"

@@ -1,8 +1,8 @@
 """A small sysusers.d(5): makes accounts for trees that have no systemd-sysusers of their own.
 
-Pure: from the texts of the files and the names that exist to the accounts that are missing. Lines of
-type u, g and m are known; `r` (ranges), specifiers and ids taken from a file's owner are not needed
-to own files and are read as "any free id".
+Pure: from the texts of the files and the names that exist to the accounts that are missing. Lines
+of type u, g and m are known; `r` (ranges), specifiers and ids taken from a file's owner are not
+needed to own files and are read as "any free id".
 """
 
 import re
@@ -15,6 +15,7 @@ from pkglayer.model.record import Account
 SYSTEM_IDS = range(999, 200, -1)
 """Where free ids are taken from, highest first, as useradd -r and systemd-sysusers do."""
 
+_KINDS = ("u", "g", "m")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,30}\$?")
 
 
@@ -22,7 +23,7 @@ def plan_accounts(text: str, known: Names, package: str) -> tuple[Account, ...]:
     """The accounts that a package's sysusers.d text asks for and `known` does not have."""
     plan = _Plan(known, package)
     lines = list(_parse(text))
-    for kind, name, value, rest in lines:
+    for kind, name, value, _ in lines:
         if kind == "g":
             plan.add_group(name, value)
     for kind, name, value, rest in lines:
@@ -41,12 +42,9 @@ def _parse(text: str) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
             words = shlex.split(line, comments=line.lstrip().startswith("#"))
         except ValueError:
             continue
-        if (
-            len(words) >= 2
-            and words[0].rstrip("!") in ("u", "g", "m")
-            and _NAME.fullmatch(words[1])
-        ):
-            yield words[0][0], words[1], words[2] if len(words) > 2 else "-", tuple(words[3:])
+        if len(words) < 2 or words[0].rstrip("!") not in _KINDS or not _NAME.fullmatch(words[1]):
+            continue
+        yield words[0][0], words[1], words[2] if len(words) > 2 else "-", tuple(words[3:])
 
 
 class _Plan:

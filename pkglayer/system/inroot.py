@@ -4,9 +4,6 @@ An absolute link of a tree means the tree's own root, not the host's. Everything
 file of a tree by its path goes through here.
 """
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 _MAX_LINKS = 40
@@ -15,9 +12,9 @@ _MAX_LINKS = 40
 def resolve_in(root: Path, path: str, *, follow_last: bool = True) -> Path | None:
     """The real place below `root` of an absolute or relative `path` of the tree.
 
-    None where a component before the last does not exist or there are too many links. With
-    `follow_last` False a link at the end is not followed. Nothing else may change the tree
-    meanwhile: no scriptlet runs while we look.
+    It need not exist: from the first component that does not, the path is taken as it is written.
+    None where there are too many links. With `follow_last` False a link at the end is not
+    followed. Nothing else may change the tree meanwhile: no scriptlet runs while we look.
     """
     todo = [p for p in reversed(path.split("/")) if p not in ("", ".")]
     here, links = Path(root), 0
@@ -35,21 +32,5 @@ def resolve_in(root: Path, path: str, *, follow_last: bool = True) -> Path | Non
             here = Path(root) if target.startswith("/") else here
             todo += [p for p in reversed(target.split("/")) if p not in ("", ".")]
             continue
-        if todo and not step.is_dir():
-            return None
         here = step
     return here
-
-
-@contextmanager
-def parent_of(root: Path, path: str) -> Iterator[tuple[int, str] | None]:
-    """An open descriptor of the directory that holds `path`, and the name in it; or None."""
-    place = resolve_in(root, path, follow_last=False)
-    if place is None or place == root or not place.parent.is_dir():
-        yield None
-        return
-    fd = os.open(place.parent, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        yield fd, place.name
-    finally:
-        os.close(fd)

@@ -1,0 +1,241 @@
+"""Scripts: scriptlets and triggers run in rpm's order, each in a sandbox on the mounted root.
+
+The packages' files appear between %pre and %post, and get their owners then, when the users that
+%pre or sysusers.d made exist. What runs is decided by `model.sequence` and the policy table of
+`model.scriptlet`; how it is kept away from the host is `system.sandbox`' matter.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from pkglayer.log import Progress
+from pkglayer.model.accounts import find_added, find_seeds
+from pkglayer.model.errors import ScriptError
+from pkglayer.model.package import Imported
+from pkglayer.model.record import Account, Note, ScriptRun
+from pkglayer.model.scriptlet import REPLACE, RULES, SKIP, Limits, Rule, find_policy, is_fatal
+from pkglayer.model.sequence import Run, Step, Unpack
+from pkglayer.system import accountfiles, interpreters, owners, rpmtriggers, sandbox
+from pkglayer.system.overlayroot import Root
+
+SHELL = ("/bin/sh",)
+SYSUSERS = "/usr/bin/systemd-sysusers"
+SYSUSERS_FILE = re.compile(r"/(usr/lib|etc)/sysusers\.d/[^/]+\.conf")
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How scripts run: `epoch` (seconds) is their SOURCE_DATE_EPOCH, `dbpath` the rpmdb's path in
+    the tree, `post_failure` what a failure other than %pre's does (`abort` or `warn`)."""
+
+    dbpath: str
+    epoch: int = 0
+    post_failure: str = "abort"
+    limits: Limits = field(default_factory=Limits)
+    rules: Sequence[Rule] = RULES
+
+
+@dataclass(frozen=True)
+class ScriptReport:
+    """What ran, which accounts there are because of it, and what was skipped or went wrong."""
+
+    runs: tuple[ScriptRun, ...] = ()
+    accounts: tuple[Account, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+
+def run_scripts(
+    root: Root,
+    order: Sequence[Imported],
+    setup: Setup,
+    progress: Progress,
+    *,
+    seed: Sequence[Account] = (),
+) -> ScriptReport:
+    """Add the packages `order` (librpm's order) to the mounted root and run all their scripts.
+
+    `seed` are accounts of the state before, which keep their ids. Raises ScriptError for an
+    interpreter that neither the tree nor the layer has, before anything runs, and for a scriptlet
+    that fails or exceeds a limit.
+    """
+    steps = rpmtriggers.plan_scripts(root.path, setup.dbpath, order)
+    _check_interpreters(root, order, steps, setup)
+    job = _Job(root, setup, progress)
+    job.plant(seed, order)
+    progress.start("Running scriptlets", sum(1 for s in steps if isinstance(s, Run)))
+    for step in steps:
+        if isinstance(step, Unpack):
+            job.waiting.append(order[step.index])
+        else:
+            job.unpack()
+            job.run(step)
+            progress.advance(detail=f"{step.owner.nevra.name} %{step.kind}")
+    job.unpack()
+    progress.done()
+    return job.finish()
+
+
+def _check_interpreters(
+    root: Root, order: Sequence[Imported], steps: Sequence[Step], setup: Setup
+) -> None:
+    users: dict[str, Run] = {}
+    for step in steps:
+        if isinstance(step, Run) and _rule(step, setup).action != SKIP:
+            users.setdefault(step.script.program[0], step)
+    layer = (entry for imported in order for entry in imported.header.files)
+    missing = list(interpreters.find_missing(root.path, users, layer))
+    if missing:
+        lines = [f"{users[m].owner.nevra} %{users[m].kind} needs {m}" for m in missing]
+        raise ScriptError(
+            "the base has no interpreter for " + "; ".join(lines),
+            hint="layer the package that has it as well",
+            data={"missing": missing},
+        )
+
+
+def _rule(step: Run, setup: Setup) -> Rule:
+    return find_policy(step.owner.nevra.name, step.kind, setup.rules)
+
+
+class _Job:
+    """One pass over the sequence: what was done so far, and what is to be remembered of it."""
+
+    def __init__(self, root: Root, setup: Setup, progress: Progress) -> None:
+        self.root = root
+        self.setup = setup
+        self.progress = progress
+        self.waiting: list[Imported] = []
+        self.runs: list[ScriptRun] = []
+        self.accounts: list[Account] = []
+        self.notes: list[Note] = []
+        self.texts = accountfiles.read_texts(root.path)
+        self.names = accountfiles.read_names(root.path)
+
+    def plant(self, seed: Sequence[Account], order: Sequence[Imported]) -> None:
+        """Make the accounts that the state before had, where their packages come again."""
+        packages = frozenset(imported.header.nevra.name for imported in order)
+        again, refused = find_seeds(seed, packages, self.names)
+        accountfiles.add_accounts(self.root.path, again)
+        self.accounts += again
+        self.names = accountfiles.read_names(self.root.path)
+        for account, why in refused:
+            text = f"{account.kind} {account.name} gets another id"
+            self.notes.append(Note(account.package, text, why))
+
+    def unpack(self) -> None:
+        """Let the files of the packages that wait appear, with their owners."""
+        if not self.waiting:
+            return
+        self.root.add(*self.waiting)
+        for imported in self.waiting:
+            self._make_sysusers(imported)
+            self._fix_owners(imported)
+        self.waiting.clear()
+
+    def run(self, step: Run) -> None:
+        """Run one script, or note why it is not run; raises ScriptError by the policy."""
+        nevra, rule = str(step.owner.nevra), _rule(step, self.setup)
+        if rule.action == SKIP:
+            self.notes.append(Note(nevra, f"%{step.kind}", f"not run: {rule.reason}"))
+            return
+        body = rule.body if rule.action == REPLACE else step.script.body
+        program = SHELL if rule.action == REPLACE else step.script.program
+        outcome = self._sandboxed(
+            program,
+            script=body.encode("utf-8", "surrogateescape") if body else None,
+            arguments=[str(a) for a in step.arguments] if body else [],
+            stdin="".join(f"{path}\n" for path in step.stdin).encode("utf-8", "surrogateescape"),
+            label=f"{step.owner.nevra.name} %{step.kind}",
+        )
+        self.runs.append(ScriptRun(nevra, step.kind, outcome.exit_code, outcome.output))
+        self._notice_accounts(step.owner.nevra.name)
+        if outcome.exit_code or outcome.killed_by:
+            self._failed(step, outcome)
+
+    def finish(self) -> ScriptReport:
+        """Put accounts where the base keeps them, and tell what happened."""
+        if accountfiles.has_altfiles(self.root.path):
+            accountfiles.move_to_altfiles(self.root.path, self.texts)
+        return ScriptReport(tuple(self.runs), tuple(self.accounts), tuple(self.notes))
+
+    def _sandboxed(
+        self,
+        program: Sequence[str],
+        *,
+        label: str,
+        script: bytes | None = None,
+        arguments: Sequence[str] = (),
+        stdin: bytes = b"",
+    ) -> sandbox.Outcome:
+        return sandbox.run_sandboxed(
+            self.root.path,
+            self.root.var,
+            program,
+            script=script,
+            arguments=arguments,
+            stdin=stdin,
+            env={"SOURCE_DATE_EPOCH": str(self.setup.epoch)},
+            limits=self.setup.limits,
+            readonly=[self.setup.dbpath],
+            on_line=lambda line: self.progress.note(f"{label}: {line}"),
+        )
+
+    def _failed(self, step: Run, outcome: sandbox.Outcome) -> None:
+        nevra = str(step.owner.nevra)
+        why = (
+            f"was ended: it exceeded the limit on {outcome.killed_by}"
+            if outcome.killed_by
+            else f"failed with exit code {outcome.exit_code}"
+        )
+        if not is_fatal(step.kind, self.setup.post_failure):
+            self.notes.append(Note(nevra, f"%{step.kind}", why))
+            self.progress.note(f"warning: %{step.kind} of {nevra} {why}")
+            return
+        last = outcome.output.strip().splitlines()[-5:]
+        raise ScriptError(
+            "\n  ".join([f"%{step.kind} of {nevra} {why}", *last]),
+            hint="nothing was changed; leave the package out, or report it to whoever made it",
+            data={
+                "package": nevra,
+                "kind": step.kind,
+                "exit_code": outcome.exit_code,
+                "limit": outcome.killed_by,
+                "output": outcome.output,
+            },
+        )
+
+    # --- accounts and owners ---------------------------------------------------------------
+
+    def _notice_accounts(self, package: str) -> None:
+        names = accountfiles.read_names(self.root.path)
+        self.accounts += find_added(self.names, names, package)
+        self.names = names
+
+    def _make_sysusers(self, imported: Imported) -> None:
+        """The accounts of a package's own sysusers.d files exist before its files need owners."""
+        files = [f.path for f in imported.header.files if SYSUSERS_FILE.fullmatch(f.path)]
+        if not files:
+            return
+        package = imported.header.nevra.name
+        if not list(interpreters.find_missing(self.root.path, [SYSUSERS], ())):
+            outcome = self._sandboxed([SYSUSERS, *files], label=f"{package} sysusers.d")
+            if outcome.exit_code:
+                self.notes.append(Note(package, files[0], f"sysusers failed: {outcome.output}"))
+        else:
+            accountfiles.add_from_sysusers(self.root.path, files, package)
+        self._notice_accounts(package)
+
+    def _fix_owners(self, imported: Imported) -> None:
+        nevra = str(imported.header.nevra)
+        warned: set[str] = set()
+        for entry in imported.header.files:
+            if entry.user == "root" and entry.group == "root":
+                continue
+            for place in owners.find_places(
+                self.root.path, self.root.var, self.root.placed, entry, nevra
+            ):
+                warned.update(owners.fix_owner(place, entry, self.names))
+        for warning in sorted(warned):
+            self.notes.append(Note(nevra, "owner", warning))
+            self.progress.note(f"warning: {nevra}: {warning}")

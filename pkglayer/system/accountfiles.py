@@ -1,0 +1,99 @@
+"""The account files of a tree: read, extended, and put where the base keeps its accounts.
+
+Bases either have all accounts in /etc, or (nss-altfiles) those of the system in /usr/lib/passwd and
+/usr/lib/group. Account tools only know /etc; what they add there is moved in the second case.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from pkglayer.model.accounts import Names, parse_group, parse_passwd, split_added, to_lines
+from pkglayer.model.record import Account
+from pkglayer.model.sysusers import plan_accounts
+from pkglayer.system.inroot import resolve_in
+
+FILES = ("passwd", "group", "shadow", "gshadow")
+_MODES = {"passwd": 0o644, "group": 0o644, "shadow": 0o000, "gshadow": 0o000}
+
+
+def read_texts(root: Path) -> dict[str, str]:
+    """The texts of the four files in /etc of a tree; empty where one does not exist."""
+    return {name: _read(root, f"etc/{name}") for name in FILES}
+
+
+def read_names(root: Path) -> Names:
+    """All users and groups of a tree, those of /etc before those of /usr/lib."""
+    users = parse_passwd(_read(root, "etc/passwd"))
+    groups = parse_group(_read(root, "etc/group"))
+    for name, user in parse_passwd(_read(root, "usr/lib/passwd")).items():
+        users.setdefault(name, user)
+    for name, group in parse_group(_read(root, "usr/lib/group")).items():
+        groups.setdefault(name, group)
+    return Names(users, groups)
+
+
+def has_altfiles(root: Path) -> bool:
+    """Whether the accounts of the system live in /usr/lib."""
+    return all((root / "usr/lib" / name).is_file() for name in ("passwd", "group"))
+
+
+def add_accounts(root: Path, accounts: Iterable[Account]) -> None:
+    """Append the accounts to the files in /etc; memberships go into the group's line."""
+    for account in accounts:
+        for name, line in to_lines(account).items():
+            if name in ("passwd", "group") or resolve_in(root, f"etc/{name}"):
+                text = _read(root, f"etc/{name}")
+                joint = "" if not text or text.endswith("\n") else "\n"
+                _write(root, f"etc/{name}", f"{text}{joint}{line}\n")
+        if account.kind == "member":
+            _join(root, account.name, account.group)
+
+
+def add_from_sysusers(root: Path, files: Iterable[str], package: str) -> None:
+    """Make the accounts that a package's sysusers.d files of the tree ask for."""
+    for path in files:
+        add_accounts(root, plan_accounts(_read(root, path), read_names(root), package))
+
+
+def _join(root: Path, user: str, group: str) -> None:
+    lines = []
+    for line in _read(root, "etc/group").splitlines():
+        fields = line.split(":")
+        if fields[0] == group and len(fields) == 4 and user not in fields[3].split(","):
+            line += f",{user}" if fields[3] else user
+        lines.append(line + "\n")
+    _write(root, "etc/group", "".join(lines))
+
+
+def move_to_altfiles(root: Path, before: Mapping[str, str]) -> None:
+    """Move what was added to passwd and group of /etc since `before` to the files in /usr/lib.
+
+    The lines of shadow(5) that belong to it go: such accounts have no password.
+    """
+    for name in FILES:
+        text = _read(root, f"etc/{name}")
+        kept, added = split_added(before[name], text)
+        if not added:
+            continue
+        if name in ("passwd", "group"):
+            _write(root, f"usr/lib/{name}", _read(root, f"usr/lib/{name}") + added)
+        _write(root, f"etc/{name}", kept)
+
+
+def _read(root: Path, path: str) -> str:
+    place = resolve_in(root, path)
+    if place is None or not place.is_file():
+        return ""
+    return place.read_text(encoding="utf-8", errors="surrogateescape")
+
+
+def _write(root: Path, path: str, text: str) -> None:
+    """In place, so that owner, mode and label stay."""
+    place = resolve_in(root, path)
+    if place is None or place.is_dir():
+        return
+    mode = _MODES.get(place.name, 0o644)
+    fd = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
+    with os.fdopen(fd, "w", encoding="utf-8", errors="surrogateescape") as file:
+        file.write(text)

@@ -1,0 +1,69 @@
+"""Gives files of a tree the owner, mode and capabilities that the package's header names.
+
+Names are resolved in the tree, where they may have been made a moment ago by the package's own
+scriptlet. A name that nobody has becomes root, without the set-user or set-group bit, as rpm does.
+"""
+
+import os
+import posixpath
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from pkglayer.model import pathmap
+from pkglayer.model.accounts import Names
+from pkglayer.model.package import FileEntry
+from pkglayer.system import filecaps
+from pkglayer.system.inroot import resolve_in
+
+
+def fix_owner(place: Path, entry: FileEntry, names: Names) -> Iterator[str]:
+    """Apply the header's owner to what lies at `place`; yields a warning for each unknown name.
+
+    `place` has no symbolic link before its last component (see `inroot`).
+    """
+    mode = stat.S_IMODE(entry.mode)
+    user, group = names.users.get(entry.user), names.groups.get(entry.group)
+    uid = user.uid if user else 0
+    gid = group.gid if group else 0
+    if not user and entry.user != "root":
+        mode &= ~stat.S_ISUID
+        yield f"user {entry.user} does not exist - using root"
+    if not group and entry.group != "root":
+        mode &= ~stat.S_ISGID
+        yield f"group {entry.group} does not exist - using root"
+    os.chown(place, uid, gid, follow_symlinks=False)
+    if stat.S_ISLNK(entry.mode):
+        return
+    place.chmod(mode)  # after chown, which clears the set-user and set-group bits
+    if entry.caps:
+        os.setxattr(place, filecaps.XATTR, filecaps.to_xattr(entry.caps), follow_symlinks=False)
+
+
+def find_places(
+    root: Path, var: Path, placed: Mapping[str, str], entry: FileEntry, owner: str
+) -> Iterator[Path]:
+    """Where a header's entry lies now: in the tree, or in the directory that stands for /var.
+
+    `placed` tells by path of the tree which package put the file there (see
+    `overlayroot.Root.placed`); what is not `owner`'s, or not of the kind that the header says, is
+    left alone. The factory copies of /var's files get their owners from tmpfiles.d at boot.
+    """
+    above, name = posixpath.split(entry.path)
+    place = resolve_in(root, above)
+    if place is None:
+        return
+    real = str((place / name).relative_to(root))
+    if real.startswith("var/"):
+        yield from _of_kind(var / real.removeprefix("var/"), entry)
+    path = pathmap.place(real, entry).path
+    for candidate in (path, f"{path}.rpmnew"):
+        if placed.get(candidate) == owner and not candidate.startswith(pathmap.FACTORY):
+            yield from _of_kind(root / candidate, entry)
+
+
+def _of_kind(place: Path, entry: FileEntry) -> Iterator[Path]:
+    with suppress(FileNotFoundError):
+        if stat.S_IFMT(place.lstat().st_mode) == stat.S_IFMT(entry.mode):
+            yield place
