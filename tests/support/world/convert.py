@@ -76,7 +76,7 @@ def _gather(deb: Deb, how: Conversion, buildroot: Path) -> Package:
     path = how.debs / deb.file_name
     scripts = read_scripts(path)
     entries = unpack(path, buildroot)
-    effects = find_effects(deb.name, scripts, how.accounts)
+    effects = find_effects(deb.name, scripts, how.accounts, _declared_shells(buildroot))
     evr, tag = how.universe.built_evr(deb.name), how.universe.tags[deb.name]
     added = [_add(buildroot, f"usr/share/world/marker/{deb.name}", f"{deb.name} {evr} {tag}\n")]
     if effects.users:
@@ -100,6 +100,13 @@ def _gather(deb: Deb, how: Conversion, buildroot: Path) -> Package:
     for ghost in package.ghosts:
         (buildroot / ghost).touch()  # rpmbuild wants to see even what is only claimed
     return package
+
+
+def _declared_shells(buildroot: Path) -> str:
+    """Lines of the lists that debianutils' own trigger reads."""
+    return "\n".join(
+        path.read_text() for path in buildroot.glob("usr/share/debianutils/shells.d/*")
+    )
 
 
 def _add(buildroot: Path, path: str, text: str) -> Entry:

@@ -39,13 +39,15 @@ class Accounts:
     groups: frozenset[str]
 
 
-def find_effects(name: str, scripts: Mapping[str, str], known: Accounts) -> Effects:
-    """What package `name` leaves behind."""
+def find_effects(
+    name: str, scripts: Mapping[str, str], known: Accounts, declared_shells: str
+) -> Effects:
+    """What package `name` leaves behind; `declared_shells` has a path a line."""
     lines = list(_command_lines(scripts.get("preinst", "")))
     after = list(_command_lines(scripts.get("postinst", "")))
     users = facts.USERS.get(name, _users(lines + after, known))
     alternatives = facts.ALTERNATIVES.get(name, _alternatives(after))
-    return Effects(_unique(users), _unique(alternatives), _unique(_shells(after)))
+    return Effects(_unique(users), _unique(alternatives), _unique(_shells(after, declared_shells)))
 
 
 def _unique(values: Iterable[str]) -> tuple[str, ...]:
@@ -100,8 +102,7 @@ def _alternatives(lines: Iterable[str]) -> Iterator[str]:
             yield _END_OF_COMMAND.split(match[1])[0].strip()
 
 
-def _shells(lines: Iterable[str]) -> Iterator[str]:
-    for line in lines:
-        if match := re.match(r"add-shell\s+(/\S+)", line):
-            path = match[1]
-            yield path if path.startswith("/usr/") else f"/usr{path}"
+def _shells(lines: Iterable[str], declared: str) -> Iterator[str]:
+    added = (match[1] for line in lines if (match := re.match(r"add-shell\s+(/\S+)", line)))
+    for path in (*added, *declared.split()):
+        yield path if path.startswith("/usr/") else f"/usr{path}"
