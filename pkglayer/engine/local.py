@@ -1,78 +1,60 @@
-"""RPM files that a user brings: opened once, and every later step works on that open file."""
+"""RPM files that a user brings: checked and opened once; every later step uses that open file."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from pkglayer.model.errors import UsageError
-from pkglayer.model.offer import LOCAL, CachedHead
+from pkglayer.engine.session import Session, merge_root
+from pkglayer.model.offer import CachedHead
 from pkglayer.model.package import Package
 from pkglayer.model.request import Want
+from pkglayer.stages.fetch import fetch_local
 from pkglayer.system import rpmlib
+from pkglayer.system.keyring import load_keyring
 
 
 @dataclass(frozen=True)
 class LocalRpm:
-    """An open RPM file: `path` as the user gave it, `package` as its header and bytes say."""
+    """An open RPM file, as its header and bytes say, its signature checked by policy."""
 
-    path: str
+    package: Package
     file: BinaryIO
     head: bytes
-    package: Package
-
-    @property
-    def header_checksum(self) -> str:
-        return self.package.header_checksum
 
 
 @contextmanager
-def open_locals(wants: Sequence[Want]) -> Iterator[tuple[tuple[Want, ...], tuple[LocalRpm, ...]]]:
-    """Open the files of local wants, for the body; returns the wants by NEVRA, and the files.
+def open_locals(
+    session: Session, wants: Sequence[Want]
+) -> Iterator[tuple[tuple[Want, ...], tuple[LocalRpm, ...]]]:
+    """Open the files of local wants for the body; returns the wants by NEVRA, and the files.
 
-    Raises UsageError for a file that cannot be opened, PackageError for one that is no RPM.
+    Raises UsageError for a file that cannot be opened, PackageError for one that is no RPM, and
+    SignatureError for one without a trusted signature, unless the options name it as an exception.
     """
     with ExitStack() as stack:
-        rpms, done = [], []
+        rpms: list[LocalRpm] = []
+        done: list[Want] = []
         for want in wants:
             if want.kind != "local":
                 done.append(want)
                 continue
-            rpm = _open(want.spec, stack)
+            rpm = _open(session, want.spec)
+            stack.callback(rpm.file.close)
             rpms.append(rpm)
+            package = rpm.package
             done.append(
-                replace(want, spec=str(rpm.package.nevra), header_checksum=rpm.header_checksum)
+                replace(want, spec=str(package.nevra), header_checksum=package.header_checksum)
             )
         yield tuple(done), tuple(rpms)
 
 
-def _open(path: str, stack: ExitStack) -> LocalRpm:
-    try:
-        file = stack.enter_context(Path(path).open("rb"))
-    except OSError as e:
-        raise UsageError(
-            f"cannot open {path}: {e.strerror}", hint="give the path of a readable RPM file"
-        ) from e
-    head = rpmlib.read_head(file)
-    header = rpmlib.read_header(head)
-    digest = hashlib.file_digest(file, "sha256").hexdigest()
-    size = file.tell()
-    return LocalRpm(
-        path,
-        file,
-        head,
-        Package(
-            header.nevra,
-            LOCAL,
-            f"sha256:{digest}",
-            download_size=size,
-            install_size=sum(e.size for e in header.files),
-            location=path,
-            header_checksum=header.checksum,
-        ),
-    )
+def _open(session: Session, path: str) -> LocalRpm:
+    check = session.settings.localpkg_gpgcheck and path not in session.options.no_gpg_check
+    keyring = load_keyring(merge_root(session.sysroot)) if check else None
+    fetched = fetch_local(Path(path), cache=session.cachedir / "packages", keyring=keyring)
+    return LocalRpm(fetched.package, fetched.file, rpmlib.read_head(fetched.file))
 
 
 def write_head(directory: Path, package: Package, head: bytes) -> CachedHead:

@@ -6,12 +6,13 @@ layered tree; a plan whose commit exists already is deployed as it is.
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pkglayer.engine import solving
+from pkglayer.engine import solving, upkeep
 from pkglayer.engine.local import LocalRpm
-from pkglayer.engine.session import Session
+from pkglayer.engine.session import Session, merge_root
 from pkglayer.log import to_size
 from pkglayer.model.deployment import Deployment
 from pkglayer.model.errors import SpaceError
@@ -19,13 +20,13 @@ from pkglayer.model.package import Imported
 from pkglayer.model.plan import Base, Plan, plan_digest
 from pkglayer.model.record import Account, Record
 from pkglayer.model.request import ORIGIN_GROUP, Request, to_origin
+from pkglayer.model.scriptlet import Limits
 from pkglayer.stages import commit, fetch, importer, record, root, rpmdb, scripts
 from pkglayer.system import rpmlib
+from pkglayer.system.keyring import load_keyring
 from pkglayer.system.overlayroot import NearTree
 from pkglayer.system.rpmmd import Repository
 
-BASE_REF = "pkglayer/base/"
-"""Plus a base commit's checksum: keeps the bases of layered states from being pruned."""
 MARGIN = 64 << 20
 """Bytes that must stay free beside what the plan writes."""
 
@@ -41,6 +42,12 @@ class Outcome:
     changed: bool = False
     reused: bool = False
     record: Record | None = None
+
+    @property
+    def previous(self) -> Plan:
+        """The plan of the state before; an empty one where that was a bare base."""
+        before = self.before
+        return before.record.plan if before.record else Plan(before.base, Request(before.refspec))
 
 
 def apply(
@@ -62,9 +69,11 @@ def apply(
     with session.timings.phase("fetch"):
         packages = obtain(session, plan, repositories, local)
     plan = replace(plan, packages=tuple(p.package for p in packages))
-    digest = plan_digest(plan, scripts.policy_values(session.settings))
+    digest = plan_digest(plan, {"post-failure": session.settings.post_failure})
     checksum, reused, made = built(session, plan, packages, digest)
     changed = publish(session, plan, checksum, extra_origin or {})
+    if session.dropped:
+        upkeep.sweep(session)
     return Outcome(plan, before, checksum, changed, reused, made)
 
 
@@ -74,26 +83,26 @@ def obtain(
     """Every package of the plan as an import; only what is not imported yet is fetched."""
     found = importer.find_imports(session.repo, plan.packages)
     missing = [p for p, known in zip(plan.packages, found, strict=True) if known is None]
-    if missing:
-        check_space(session, sum(p.download_size for p in missing), plan)
-    files = {rpm.header_checksum: rpm.file for rpm in local}
+    if not missing:
+        return [known for known in found if known is not None]
+    check_space(session, sum(p.download_size for p in missing), plan)
+    brought = {rpm.package.header_checksum: rpm for rpm in local}
     fetched = fetch.fetch(
-        missing,
+        [p for p in missing if p.header_checksum not in brought],
         repositories,
         cache=session.cachedir / "packages",
-        root=session.etc.parent,
-        settings=session.settings,
-        local=files,
-        no_gpg_check=frozenset(
-            r.header_checksum for r in local if r.path in session.options.no_gpg_check
+        keyring=load_keyring(
+            merge_root(session.sysroot), [key for r in repositories for key in r.gpgkeys]
         ),
         progress=session.progress,
     )
-    made = iter(
-        importer.import_packages(
-            session.repo, [(f.package, f.file) for f in fetched], session.progress
-        )
-    )
+    come = {f.package.nevra: (f.package, f.file) for f in fetched}
+    come |= {p.nevra: (p, brought[p.header_checksum].file) for p in missing if p.header_checksum in brought}
+    with ExitStack() as stack:
+        for rpm in fetched:
+            stack.callback(rpm.close)
+        rows = [come[p.nevra] for p in missing]
+        made = iter(importer.import_packages(session.repo, rows, session.progress))
     return [known or next(made) for known in found]
 
 
@@ -138,11 +147,9 @@ def build(
             report = scripts.run_scripts(
                 tree,
                 order,
-                dbpath=dbpath,
-                settings=session.settings,
-                epoch=plan.base.timestamp,
+                script_setup(session, dbpath, plan.base.timestamp),
+                session.progress,
                 seed=seed_accounts(session),
-                progress=session.progress,
             )
         with timings.phase("commit"), repo.transaction():
             commit.collect(tree)
@@ -150,6 +157,18 @@ def build(
             checksum = commit.write_state(tree, plan, digest, generated)
             repo.set_transaction_ref(commit.STATE_REF + digest, checksum)
     return checksum, made
+
+
+def script_setup(session: Session, dbpath: str, epoch: int) -> scripts.Setup:
+    """How scriptlets run, by the settings."""
+    settings = session.settings
+    limits = Limits(
+        seconds=settings.script_timeout,
+        memory=settings.script_memory,
+        processes=settings.script_processes,
+        disk=settings.script_disk,
+    )
+    return scripts.Setup(dbpath, epoch, settings.post_failure, limits)
 
 
 def near_trees(session: Session) -> list[NearTree]:
@@ -176,9 +195,16 @@ def publish(session: Session, plan: Plan, checksum: str, extra_origin: dict[str,
     origin.pop("libostree-transient", None)
     if newest.checksum == checksum and newest.origin == origin:
         return False
-    session.repo.set_ref(BASE_REF + plan.base.commit, plan.base.commit)
+    session.repo.set_ref(commit.BASE_REF + plan.base.commit, plan.base.commit)
     session.progress.start("Deploying")
+    before = set(deployment_ids(session))
     with session.timings.phase("deploy"):
         sysroot.deploy(checksum, origin)
     session.progress.done()
+    session.dropped = bool(before - set(deployment_ids(session)))
     return True
+
+
+def deployment_ids(session: Session) -> list[tuple[str, int]]:
+    """What tells the deployments apart, whatever their order."""
+    return [(d.checksum, d.serial) for d in session.sysroot.deployments]

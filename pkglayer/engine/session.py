@@ -4,19 +4,25 @@ A session that changes something holds libostree's lock and has a work directory
 repository's file system; both are gone when it ends, and leftovers of a killed one are swept first.
 """
 
+import os
+import shlex
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pkglayer.log import Progress, Quiet, Timings, log
 from pkglayer.model.deployment import Deployment
+from pkglayer.model.errors import PkglayerError
+from pkglayer.model.history import HistoryEntry
+from pkglayer.model.layer import to_wants
 from pkglayer.model.plan import Base
 from pkglayer.model.request import ORIGIN_GROUP, Request, from_origin
 from pkglayer.model.settings import Settings
-from pkglayer.system import config, layerfiles
+from pkglayer.system import config, history, layerfiles
 from pkglayer.system.repo import Repo
 from pkglayer.system.rpmdb import DB_PATHS
 from pkglayer.system.sysroot import Sysroot, open_sysroot
@@ -49,7 +55,8 @@ class Options:
 
 @dataclass
 class Session:
-    """One run of a verb; `work` is None while nothing may be written."""
+    """One run of a verb; `work` is None while nothing may be written; `dropped` tells that a state
+    went away, so that cleaning up pays."""
 
     sysroot: Sysroot
     settings: Settings
@@ -57,6 +64,7 @@ class Session:
     progress: Progress = field(default_factory=Quiet)
     timings: Timings = field(default_factory=Timings)
     work: Path | None = None
+    dropped: bool = False
 
     @property
     def repo(self) -> Repo:
@@ -69,7 +77,9 @@ class Session:
 
     @property
     def cachedir(self) -> Path:
-        """Where metadata and downloads are kept, below the stateroot's /var."""
+        """Where metadata and downloads are kept: below the stateroot's /var, or a user's own."""
+        if os.geteuid() != 0:
+            return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pkglayer"
         below = self.settings.cachedir.removeprefix("/var/").lstrip("/")
         return self.sysroot.state_dir / below
 
@@ -88,7 +98,7 @@ class Session:
     def with_layers(self, request: Request, tree: Path) -> Request:
         """The request with the wants of the declared layers in place of any it had."""
         layers = layerfiles.read_layers(tree / "usr", self.etc)
-        return request.with_wants([*request.commanded, *layerfiles.to_wants(layers)])
+        return request.with_wants([*request.commanded, *to_wants(layers)])
 
     def _inherited(self, deployment: Deployment) -> Mapping[str, str]:
         for other in self.sysroot.deployments:
@@ -120,7 +130,8 @@ def changing(path: Path, stateroot: str, options: Options, progress: Progress) -
         _sweep(sysroot.private_dir)
         session.work = Path(tempfile.mkdtemp(prefix="work-", dir=sysroot.private_dir))
         try:
-            yield session
+            with _recorded(session):
+                yield session
         finally:
             if options.keep_workdir:
                 progress.note(f"kept the work directory {session.work}")
@@ -128,6 +139,50 @@ def changing(path: Path, stateroot: str, options: Options, progress: Progress) -
                 shutil.rmtree(session.work, ignore_errors=True)
             for phase, seconds in session.timings.phases.items():
                 log.info("timing: %-10s %7.3f s", phase, seconds)
+
+
+@contextmanager
+def _recorded(session: Session) -> Iterator[None]:
+    """Write what the body did, or why it failed, into the history; a dry run leaves no entry."""
+    sysroot, before = session.sysroot, _next_boot(session)
+    entry = HistoryEntry(
+        int(time.time()), *history.read_caller(), shlex.join(session.options.command), before, before
+    )
+    try:
+        yield
+    except BaseException as e:
+        text = e.message if isinstance(e, PkglayerError) else type(e).__name__
+        entry = replace(entry, outcome="failed", message=text)
+        raise
+    else:
+        after = _next_boot(session)
+        record = sysroot.deployments[0].record if sysroot.deployments else None
+        entry = replace(
+            entry,
+            after=after,
+            digest=record.digest if record else "",
+            outcome="done" if after != before else "unchanged",
+        )
+    finally:
+        if not session.options.dry_run:
+            _write_history(session, entry)
+
+
+def _write_history(session: Session, entry: HistoryEntry) -> None:
+    try:
+        history.History(history_path(session.sysroot)).add(entry)
+    except (OSError, PkglayerError) as e:
+        session.progress.note(f"the history could not be written: {e}")
+
+
+def history_path(sysroot: Sysroot) -> Path:
+    """Where the history of a stateroot is."""
+    return sysroot.state_dir / "lib/pkglayer/history.sqlite"
+
+
+def _next_boot(session: Session) -> str:
+    deployments = session.sysroot.deployments
+    return deployments[0].checksum if deployments else ""
 
 
 def _sweep(private: Path) -> None:

@@ -33,7 +33,7 @@ def make_plan(
         request = session.with_layers(request, tree)
         if not request.wants:
             return Plan(base, request), []
-        with cached_heads(session, request, local) as heads:
+        with cached_heads(session, local) as heads:
             if not upgrade and (plan := _without_repositories(session, base, request, tree, heads)):
                 return plan, []
             repositories = load_repositories(session, tree)
@@ -70,7 +70,7 @@ def _resolve(
             repositories,
             cached=heads,
             cachedir=session.cachedir / "solv" / base.commit,
-            filelists=any("/" in w.spec for w in request.wants if w.kind == "package"),
+            filelists=resolve.needs_filelists(request),
         )
         return resolve.resolve(
             loaded, base, request, keep=keep, settings=session.settings, upgrade=upgrade
@@ -90,7 +90,8 @@ def load_repositories(session: Session, tree: Path) -> list[rpmmd.Repository]:
 
 def read_repositories(session: Session, tree: Path) -> list[rpmmd.Repository]:
     """All configured repositories; `$releasever` is the target base's."""
-    variables = {**sack.arch_variables(), **config.read_variables(session.etc)}
+    arch = sack.detect_arch()
+    variables = {"arch": arch, "basearch": sack.base_arch(arch), **config.read_variables(session.etc)}
     release = config.read_os_release(tree).get("VERSION_ID", "")
     variables.setdefault("releasever", session.options.releasever or release)
     return rpmmd.read_repositories(
@@ -109,7 +110,7 @@ def read_repositories(session: Session, tree: Path) -> list[rpmmd.Repository]:
 
 @contextmanager
 def cached_heads(
-    session: Session, request: Request, local: Sequence[LocalRpm]
+    session: Session, local: Sequence[LocalRpm]
 ) -> Iterator[list[CachedHead]]:
     """Packages that need no repository: those of the states on disk, and local RPMs."""
     packages: dict[str, Package] = {}

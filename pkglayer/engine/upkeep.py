@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pkglayer.engine import solving
-from pkglayer.engine.pipeline import BASE_REF
 from pkglayer.engine.session import Session, base_files
 from pkglayer.model.deployment import Deployment
 from pkglayer.model.errors import RepositoryError, StateError, UsageError
-from pkglayer.stages.commit import STATE_REF
+from pkglayer.stages.commit import BASE_REF, STATE_REF
 from pkglayer.stages.importer import FILE_REF, HEADER_REF
 
 

@@ -26,7 +26,7 @@ def install(
     newest = readable(session.sysroot.newest)
     request = session.request_of(newest)
     parsed = [parse_spec(s) for s in specs]
-    with open_locals(parsed) as (named, files):
+    with open_locals(session, parsed) as (named, files):
         wants = [replace(w, recommends=recommends, allow_inactive=allow_inactive) for w in named]
         fresh = [w for w in wants if w.spec not in {c.spec for c in request.commanded}]
         known = [w.spec for w in wants if w not in fresh]

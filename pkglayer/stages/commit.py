@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from pkglayer.model.masks import Mask, find_mask, normalise
+from pkglayer.model.masks import DROP, Mask, find_mask, normalise
 from pkglayer.model.pathmap import FACTORY, quote
 from pkglayer.model.plan import Plan
 from pkglayer.model.record import Note
@@ -20,6 +20,8 @@ TMPFILES_PATH = "usr/lib/tmpfiles.d/zz-pkglayer.conf"
 """Late in order, so that a package's own tmpfiles.d line for a path wins."""
 STATE_REF = "pkglayer/state/"
 """Plus the plan's digest: the layered commit built from it."""
+BASE_REF = "pkglayer/base/"
+"""Plus a base commit's checksum: keeps the bases of layered states from being pruned."""
 CHUNK = 1 << 20
 
 
@@ -81,7 +83,7 @@ def _walk(top: Path, below: str = "") -> Iterator[tuple[str, os.stat_result]]:
 def _collect_one(root: Root, path: str, info: os.stat_result) -> None:
     source = root.upper / path
     mask = find_mask(path)
-    if mask and mask.action == "drop":
+    if mask and mask.action == DROP:
         root.notes.append(Note("", f"/{path}", mask.reason))
         return
     if stat.S_ISCHR(info.st_mode) and info.st_rdev == 0:
@@ -93,7 +95,7 @@ def _collect_one(root: Root, path: str, info: os.stat_result) -> None:
         root.tree.put_dir(
             path, root.repo.write_dirmeta(info.st_mode, info.st_uid, info.st_gid, xattrs)
         )
-    elif checksum := _store(root, source, info, mask):
+    elif checksum := _store(root, path, source, info, mask):
         root.tree.put_file(path, checksum)
     else:
         root.notes.append(Note("", f"/{path}", "a scriptlet made a special file; dropped"))
@@ -102,7 +104,7 @@ def _collect_one(root: Root, path: str, info: os.stat_result) -> None:
 def _collect_var(root: Root, path: str, info: os.stat_result) -> None:
     real = f"var/{path}"
     mask = find_mask(real)
-    if mask and mask.action == "drop":
+    if mask and mask.action == DROP:
         root.notes.append(Note("", f"/{real}", mask.reason))
         return
     source, line = root.var / path, quote("/" + real)
@@ -111,19 +113,26 @@ def _collect_var(root: Root, path: str, info: os.stat_result) -> None:
         root.tmpfiles.append(f"d {line} {stat.S_IMODE(info.st_mode):04o} {owner} - -")
     elif stat.S_ISLNK(info.st_mode):
         root.tmpfiles.append(f"L {line} - - - - {quote(os.readlink(source))}")
-    elif checksum := _store(root, source, info, mask):
+    elif checksum := _store(root, real, source, info, mask):
         _put_parents(root, FACTORY + real)
         root.tree.put_file(FACTORY + real, checksum)
         root.tmpfiles.append(f"C {line} {stat.S_IMODE(info.st_mode):04o} {owner} - -")
 
 
-def _store(root: Root, source: Path, info: os.stat_result, mask: Mask | None) -> str:
+def _before(root: Root, path: str) -> bytes | None:
+    found = root.tree.find(path)
+    return root.repo.read_object(found) if isinstance(found, str) else None
+
+
+def _store(
+    root: Root, path: str, source: Path, info: os.stat_result, mask: Mask | None
+) -> str:
     if stat.S_ISLNK(info.st_mode):
         return root.repo.write_symlink(os.readlink(source), info.st_uid, info.st_gid)
     if not stat.S_ISREG(info.st_mode):
         return ""
     if mask:
-        data = normalise(mask, source.read_bytes())
+        data = normalise(mask.action, source.read_bytes(), _before(root, path))
         chunks, size = iter((data,)), len(data)
     else:
         chunks, size = _read(source), info.st_size

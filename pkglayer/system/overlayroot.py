@@ -22,7 +22,19 @@ from pkglayer.system.linkdir import LinkDir
 from pkglayer.system.repo import FileInfo, Repo, Tree
 
 MAX_LINKS = 40
-VAR_DIRS = ("cache", "home", "lib", "lib/misc", "local", "log", "mail", "mnt", "opt", "spool", "srv")
+VAR_DIRS = (
+    "cache",
+    "home",
+    "lib",
+    "lib/misc",
+    "local",
+    "log",
+    "mail",
+    "mnt",
+    "opt",
+    "spool",
+    "srv",
+)
 
 
 @dataclass(frozen=True)

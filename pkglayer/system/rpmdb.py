@@ -95,7 +95,9 @@ def _transaction(root: Path, dbpath: str, heads: Sequence[bytes], epoch: int) ->
         ts.order()
         opened: list[int] = []
 
-        def callback(what: int, _amount: int, _total: int, key: int | None, _data: object) -> int | None:
+        def callback(
+            what: int, _amount: int, _total: int, key: int | None, _data: object
+        ) -> int | None:
             if what == rpm.RPMCALLBACK_INST_OPEN_FILE and key is not None:
                 fd = os.memfd_create("rpm-head")
                 os.write(fd, heads[key])

@@ -103,7 +103,9 @@ def _files(h: Any, nevra: Nevra) -> Iterator[FileEntry]:
     sizes = h["longfilesizes"] or h["filesizes"] or [0] * len(paths)
     digests = h["filedigests"] or [""] * len(paths)
     caps = h["filecaps"] or [""] * len(paths)
-    links = [(i, d) if stat.S_ISREG(m) else None for i, d, m in zip(inodes, devices, modes, strict=True)]
+    links = [
+        (i, d) if stat.S_ISREG(m) else None for i, d, m in zip(inodes, devices, modes, strict=True)
+    ]
     count = Counter(link for link in links if link)
     sets = {link: number for number, link in enumerate(k for k, n in count.items() if n > 1)}
     seen: set[str] = set()

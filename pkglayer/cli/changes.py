@@ -1,0 +1,170 @@
+"""Verbs that make a new state: install, uninstall, upgrade, rebase, deploy, reconcile."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pkglayer.cli.common import Common, print_json, verb
+
+if TYPE_CHECKING:
+    from pkglayer.engine.pipeline import Outcome
+    from pkglayer.engine.session import Session
+
+Specs = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="SPEC...",
+        help="Name, NEVRA, glob, capability, /path, 'name >= version', @group or ./file.rpm.",
+        show_default=False,
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs of this module."""
+
+    @verb(app, changes=True, resolves=True)
+    def install(
+        common: Common,
+        specs: Specs,
+        recommends: Annotated[
+            bool, typer.Option("--recommends/--no-recommends", help="Weak dependencies, too.")
+        ] = True,
+        allow_inactive: Annotated[
+            bool, typer.Option(help="Record a request that the base satisfies by itself.")
+        ] = False,
+        no_gpg_check: Annotated[
+            list[str] | None,
+            typer.Option(metavar="FILE", help="Take this local RPM without a trusted signature."),
+        ] = None,
+    ) -> None:
+        """Request packages: resolve, build the layered state, make it the next boot.
+
+        The running state stays as it is. Example: pkglayer install htop 'perl(JSON)' ./tool.rpm
+        """
+        from pkglayer.engine import verbs
+
+        with common.changing(tuple(no_gpg_check or ())) as session:
+            outcome = verbs.install(
+                session, specs, recommends=recommends, allow_inactive=allow_inactive
+            )
+            show(common, session, outcome)
+
+    @verb(app, changes=True, resolves=True)
+    def uninstall(
+        common: Common,
+        specs: Annotated[
+            list[str] | None,
+            typer.Argument(metavar="SPEC...", help="Requests to drop.", show_default=False),
+        ] = None,
+        all_requests: Annotated[
+            bool, typer.Option("--all", help="Drop every request made by command.")
+        ] = False,
+    ) -> None:
+        """Drop requests, and the packages that only they needed.
+
+        Needs no network when nothing left needs a repository. Example: pkglayer uninstall htop
+        """
+        from pkglayer.engine import verbs
+        from pkglayer.model.errors import UsageError
+
+        if bool(specs) == all_requests:
+            raise UsageError("name the requests to drop, or give --all",
+                             hint="pkglayer status lists them")  # fmt: skip
+        with common.changing() as session:
+            show(common, session, verbs.uninstall(session, specs or [], all_requests=all_requests))
+
+    @verb(app, changes=True, resolves=True)
+    def upgrade(
+        common: Common,
+        check: Annotated[
+            bool, typer.Option("--check", help="Only look: exit code 77 when nothing is new.")
+        ] = False,
+        preview: Annotated[
+            bool,
+            typer.Option("--preview", help="Resolve on the new base without fetching all of it."),
+        ] = False,
+        allow_downgrade: Annotated[
+            bool, typer.Option(help="Follow the branch to an older base, too.")
+        ] = False,
+    ) -> None:
+        """Follow the branch to its newest base and reapply every request on it.
+
+        Layered packages move to their newest versions. Example: pkglayer upgrade --preview
+        """
+        from pkglayer.engine import verbs
+
+        with common.changing() as session:
+            outcome = verbs.upgrade(
+                session, allow_downgrade=allow_downgrade, preview=preview or check
+            )
+            show(common, session, outcome)
+            if check and outcome.plan.base.commit == outcome.before.base.commit:
+                raise typer.Exit(77)
+
+    @verb(app, changes=True, resolves=True)
+    def rebase(
+        common: Common,
+        refspec: Annotated[str, typer.Argument(metavar="REFSPEC", help="[REMOTE:]BRANCH")],
+    ) -> None:
+        """Move to another branch or remote; the requests stay.
+
+        Example: pkglayer rebase fedora:fedora/44/x86_64/silverblue
+        """
+        from pkglayer.engine import verbs
+
+        with common.changing() as session:
+            show(common, session, verbs.rebase(session, refspec))
+
+    @verb(app, changes=True, resolves=True)
+    def deploy(
+        common: Common,
+        which: Annotated[str, typer.Argument(metavar="CHECKSUM|VERSION", help="A base commit.")],
+    ) -> None:
+        """Go to a particular base commit of the branch, with the same requests on it.
+
+        Example: pkglayer deploy 43.20261101.0
+        """
+        from pkglayer.engine import verbs
+
+        with common.changing() as session:
+            show(common, session, verbs.deploy(session, which))
+
+    @verb(app, changes=True, resolves=True)
+    def reconcile(common: Common) -> None:
+        """Bring the newest deployment in line with what was requested, whoever wrote it.
+
+        The systemd path unit calls it after every deployment; it ends at once when nothing is to
+        do. Example: pkglayer reconcile
+        """
+        from pkglayer.engine import verbs
+
+        with common.changing() as session:
+            done = verbs.reconcile(session)
+            if done.outcome is not None:
+                session.progress.note(f"reconciling: {done.reason}")
+                show(common, session, done.outcome)
+            elif common.as_json:
+                print_json({"changed": False, "reason": ""})
+
+
+def show(common: Common, session: "Session", outcome: "Outcome") -> None:
+    """Print what a change did or would do."""
+    from pkglayer.cli import renderplan
+    from pkglayer.system.rpmlib import evr_compare
+
+    previous = outcome.previous
+    if common.as_json:
+        plan = renderplan.plan_json(outcome.plan, previous, evr_compare)
+        print_json({**plan, "commit": outcome.commit, "changed": outcome.changed,
+                    "reused": outcome.reused})  # fmt: skip
+        return
+    print(renderplan.render_plan(outcome.plan, previous, evr_compare), end="")
+    if common.dry_run or not outcome.commit:
+        print("Nothing was changed: this was a dry run.")
+    elif not outcome.changed:
+        print("No change: the next boot is that state already.")
+    else:
+        how = "deployed again" if outcome.reused else "built and deployed"
+        print(f"State {outcome.commit[:12]} {how}. It is the next boot: reboot to use it,")
+        print("or pkglayer rollback to stay with what was before.")

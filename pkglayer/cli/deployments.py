@@ -1,0 +1,102 @@
+"""Verbs about states as they are: status, rollback, pin, unpin, cleanup."""
+
+from typing import Annotated
+
+import typer
+
+from pkglayer.cli.common import Common, print_json, verb
+
+Which = Annotated[
+    str, typer.Argument(metavar="STATE", help="Index, booted, pending or rollback.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs of this module."""
+
+    @verb(app)
+    def status(common: Common) -> None:
+        """Show every state: base, layered packages, requests, and what waits for what.
+
+        Example: pkglayer status --json
+        """
+        from pkglayer.cli import render
+
+        with common.reading() as session:
+            deployments = session.sysroot.deployments
+            if common.as_json:
+                print_json(render.status_json(deployments))
+            else:
+                print(render.render_status(deployments), end="")
+
+    @verb(app, changes=True)
+    def rollback(common: Common) -> None:
+        """Make the previous state the next boot; once more to toggle back.
+
+        Example: pkglayer rollback
+        """
+        from pkglayer.engine import upkeep
+
+        with common.changing() as session:
+            newest = upkeep.rollback(session)
+            if common.as_json:
+                print_json({"checksum": newest.checksum, "version": newest.base.version})
+            else:
+                would = "would be" if common.dry_run else "is"
+                print(f"The next boot {would} {newest.checksum[:12]} "
+                      f"({newest.base.refspec} {newest.base.version}).")  # fmt: skip
+
+    @verb(app, changes=True)
+    def pin(common: Common, which: Which) -> None:
+        """Keep a state whatever is cleaned up. Example: pkglayer pin booted"""
+        _set_pin(common, which, True)
+
+    @verb(app, changes=True)
+    def unpin(common: Common, which: Which) -> None:
+        """Stop keeping a state. Example: pkglayer unpin 2"""
+        _set_pin(common, which, False)
+
+    @verb(app, changes=True)
+    def cleanup(
+        common: Common,
+        pending: Annotated[
+            bool, typer.Option("--pending", "-p", help="Drop the state queued for the next boot.")
+        ] = False,
+        rollback: Annotated[
+            bool, typer.Option("--rollback", "-r", help="Drop the states kept for rollback.")
+        ] = False,
+        cache: Annotated[bool, typer.Option("--cache", help="Drop downloaded packages.")] = False,
+        metadata: Annotated[
+            bool, typer.Option("--metadata", "-m", help="Drop repository metadata.")
+        ] = False,
+    ) -> None:
+        """Remove what no state needs, and the states asked for; never a booted or pinned one.
+
+        Example: pkglayer cleanup --rollback --cache
+        """
+        from pkglayer.engine import upkeep
+        from pkglayer.log import to_size
+
+        with common.changing() as session:
+            done = upkeep.cleanup(
+                session, pending=pending, rollback=rollback, cache=cache, metadata=metadata
+            )
+        names = [f"{d.index} ({d.checksum[:12]})" for d in done.deployments]
+        if common.as_json:
+            print_json({"deployments": [d.checksum for d in done.deployments],
+                        "refs": list(done.refs), "freed": done.freed})  # fmt: skip
+        else:
+            would = "would be " if common.dry_run else ""
+            print(f"{would}dropped: states {', '.join(names) or 'none'}; "
+                  f"{len(done.refs)} package and state commits; {to_size(done.freed)} came free")  # fmt: skip
+
+
+def _set_pin(common: Common, which: str, pinned: bool) -> None:
+    from pkglayer.engine import upkeep
+
+    with common.changing() as session:
+        found = upkeep.set_pin(session, which, pinned)
+    if common.as_json:
+        print_json({"checksum": found.checksum, "pinned": pinned})
+    else:
+        print(f"State {found.index} ({found.checksum[:12]}) is {'' if pinned else 'not '}pinned.")
