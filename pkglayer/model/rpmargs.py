@@ -43,7 +43,7 @@ def plan_query(args: Sequence[str]) -> list[str]:
         _check(arg)
         if arg in _FORMAT_OPTIONS:
             next(rest, None)  # its value may be any text
-    if _has(args, "--verify", "V"):
+    if reads_every_file(args):
         # A package's %verifyscript would run on the host, in no sandbox.
         return ["--noscript", *args]
     return ["-q", *args]
@@ -52,6 +52,11 @@ def plan_query(args: Sequence[str]) -> list[str]:
 def looks_at_files(args: Sequence[str]) -> bool:
     """Whether the query needs the state's files beside its database."""
     return any(_has(args, long, short) for long, short in zip(_FILE_OPTIONS, "ffV", strict=True))
+
+
+def reads_every_file(args: Sequence[str]) -> bool:
+    """Whether the query compares the state's files with its database."""
+    return _has(args, "--verify", "V")
 
 
 def _check(arg: str) -> None:
