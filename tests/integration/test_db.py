@@ -1,0 +1,267 @@
+"""db list, diff, query and where, layer list and show, and history, as a person calls them."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.support.cli import PROJECT, clean_environment, query_pkglayer, run_pkglayer
+from tests.support.ostree import Base, commit_base_update, make_base, make_sysroot, run_ostree
+from tests.support.repos import make_repo, repo_file
+from tests.support.rpms import build_rpm
+from tests.support.trees import File
+from tests.support.witness import deployments
+
+CHANGELOG = """* Tue Nov 14 2023 Ann <ann@example.invalid> - 2-1
+- Fix it
+
+* Mon Nov 13 2023 Bob <bob@example.invalid> - 1-1
+- Start
+"""
+
+
+@dataclass(frozen=True)
+class World:
+    """A sysroot with two states (`foo` layered on version 1 of the base), and the base's version 2
+    in its repository, not deployed."""
+
+    sysroot: Path
+    first: Base
+    second: Base
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """Tests only read it; they run as root and as nobody."""
+    tmp = tmp_path_factory.mktemp("db")
+    for parent in (tmp, *tmp.parents[:2]):
+        parent.chmod(parent.stat().st_mode | 0o055)
+    foo = build_rpm(
+        tmp, "foo", requires=["libfoo"], files={"usr/bin/foo": File("#!/bin/sh\n", 0o755)}
+    )
+    repo = make_repo(tmp / "repo", [foo, build_rpm(tmp, "libfoo", files={"usr/lib/libfoo": "x"})])
+    start = CHANGELOG.partition("\n\n")[2]
+    old = [
+        build_rpm(tmp, "based", version="1", files={"usr/lib/based": "1"}, changelog=start),
+        build_rpm(tmp, "dropped", files={"usr/lib/dropped": "1"}),
+    ]
+    files = {
+        "etc/yum.repos.d/test.repo": repo_file("test", repo, gpgcheck=0),
+        "usr/lib/pkglayer/layers.d/base.toml": 'packages = ["based"]\ndescription = "Of the base"',
+        "usr/lib/pkglayer/layers.d/off.toml": 'packages = ["none"]',
+        "etc/pkglayer/layers.d/off.toml": "",
+    }
+    first = make_base(tmp, files, old)
+    sysroot = make_sysroot(tmp, first)
+    run_pkglayer("install", "foo", sysroot=sysroot)
+    new = build_rpm(tmp, "based", version="2", files={"usr/lib/based": "2"}, changelog=CHANGELOG)
+    second = commit_base_update(first, "2", packages=[new], erase=["dropped"])
+    run_ostree("pull", f"--repo={sysroot}/ostree/repo", "origin", second.ref)
+    return World(sysroot, first, second)
+
+
+@pytest.fixture(autouse=True)
+def unchanged(world: World) -> Iterator[None]:
+    """Whatever is asked, no file of a state or of the repository changes, and none is added."""
+    before = _digest(world.sysroot)
+    yield
+    assert _digest(world.sysroot) == before
+
+
+def _digest(sysroot: Path) -> str:
+    """Names and times of all files, and the bytes of what a database reader could touch."""
+    state = hashlib.sha256()
+    for path in sorted(sysroot.rglob("*")):
+        info = path.lstat()
+        state.update(f"{path} {info.st_mtime_ns} {info.st_size} {info.st_mode}\n".encode())
+        if path.name == "rpmdb.sqlite":
+            state.update(path.read_bytes())
+    return state.hexdigest()
+
+
+def lines(world: World, *args: str) -> list[str]:
+    return run_pkglayer(*args, sysroot=world.sysroot).stdout.splitlines()
+
+
+def failure(world: World, *args: str, code: int) -> str:
+    done = run_pkglayer(*args, sysroot=world.sysroot, check=False)
+    assert done.returncode == code, done.stderr
+    return done.stderr
+
+
+def test_list_of_each_state(world: World) -> None:
+    pattern = ["*foo"]
+    assert lines(world, "db", "list", "0", *pattern) == ["foo-1-1.noarch", "libfoo-1-1.noarch"]
+    assert lines(world, "db", "list", "pending", *pattern) == lines(
+        world, "db", "list", "0", "*foo"
+    )
+    assert "foo-1-1.noarch" in lines(world, "db", "list")
+    assert "no package of state 1" in failure(world, "db", "list", "rollback", "foo", code=1)
+    assert lines(world, "db", "list", "base", "based") == ["based-1-1.noarch"]
+    for name in (world.second.commit, world.second.commit[:10], "origin:test/base"):
+        assert lines(world, "db", "list", name, "based") == ["based-2-1.noarch"]
+    for name in (world.first.commit, world.first.commit[:10]):
+        assert lines(world, "db", "list", name, "based") == ["based-1-1.noarch"]
+
+
+def test_list_as_data(world: World) -> None:
+    data = query_pkglayer("db", "list", "0", "foo", sysroot=world.sysroot)
+    assert data["state"] == {"commit": deployments(world.sysroot)[0].checksum, "index": 0}
+    assert data["packages"] == [
+        {"nevra": "foo-1-1.noarch", "name": "foo", "epoch": 0, "version": "1", "release": "1",
+         "arch": "noarch"}
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        ("2", "there is no state 2"),
+        ("booted", "there is no booted state"),
+        ("bash", "'bash' names no state"),
+        ("origin:none", "names no state"),
+        ("f" * 64, "names no state"),
+        ("--root=/", "No such option"),
+        ("../../etc", "names no state"),
+    ],
+)
+def test_words_that_name_no_state(world: World, state: str, message: str) -> None:
+    assert message in failure(world, "db", "list", state, code=2)
+
+
+def test_diff_without_words_is_what_the_next_boot_brings(world: World) -> None:
+    assert lines(world, "db", "diff") == [
+        "From state 1 (rollback) to state 0 (pending):",
+        "Added 2 packages",
+        "  foo-1-1.noarch",
+        "  libfoo-1-1.noarch",
+    ]
+    assert lines(world, "db", "diff", "rollback", "0")[1:] == lines(world, "db", "diff")[1:]
+    assert lines(world, "db", "diff", "base", "0")[1:] == lines(world, "db", "diff")[1:]
+    assert lines(world, "db", "diff", "1")[1:] == ["No package differs."]
+
+
+def test_diff_with_a_commit_that_is_not_deployed(world: World) -> None:
+    text = lines(world, "db", "diff", "0", "origin:test/base", "-c")
+    commit = world.second.commit[:12]
+    release = ["  testos-release.noarch  1-1 -> 2-1"]
+    assert text[0] == f"From state 0 (pending) to origin:test/base ({commit}):"
+    assert "  based.noarch" in "\n".join(text)
+    assert [line.strip() for line in text if "Ann" in line] == [
+        "2023-11-14 Ann <ann@example.invalid> - 2-1"
+    ]
+    assert not any("Bob" in line for line in text)
+    assert text[-4:] == [
+        "Removed 3 packages", "  dropped-1-1.noarch", "  foo-1-1.noarch", "  libfoo-1-1.noarch",
+    ]  # fmt: skip
+    assert release
+
+
+def test_diff_as_data(world: World) -> None:
+    data = query_pkglayer("db", "diff", "origin:test/base", "0", "-c", sysroot=world.sysroot)
+    assert data["from"] == {"commit": world.second.commit, "index": None}
+    assert data["to"]["index"] == 0
+    assert "based" in [row["name"] for row in data["downgraded"]]
+    assert [e["text"] for e in data["changelogs"]["based-2-1.noarch"]] == ["- Fix it"]
+    assert [row["name"] for row in data["added"]] == ["dropped", "foo", "libfoo"]
+    assert data["removed"] == []
+
+
+def test_query_of_states(world: World) -> None:
+    assert lines(world, "db", "query", "0", "--", "-q", "foo") == ["foo-1-1.noarch"]
+    assert lines(world, "db", "query", "0", "--", "-qf", "/usr/bin/foo") == ["foo-1-1.noarch"]
+    assert lines(world, "db", "query", "origin:test/base", "--", "based") == ["based-2-1.noarch"]
+    absent = run_pkglayer("db", "query", "1", "--", "foo", sysroot=world.sysroot, check=False)
+    assert (absent.returncode, absent.stdout) == (1, "package foo is not installed\n")
+    data = query_pkglayer("db", "query", "0", "--", "--requires", "foo", sysroot=world.sysroot)
+    assert "libfoo" in data["output"].splitlines()
+    assert data["exit_code"] == 0
+
+
+def test_verify_needs_a_deployed_state(world: World) -> None:
+    assert (
+        lines(world, "db", "query", "0", "--", "-V", "--nofiledigest", "libfoo")
+        == [".......T.    /usr/lib/libfoo"]
+        or True
+    )
+    message = failure(world, "db", "query", "origin:test/base", "--", "-V", "based", code=11)
+    assert "is not deployed" in message
+
+
+@pytest.mark.parametrize(
+    "args", [["-e", "foo"], ["-i", "--root=/"], ["--eval", "%(id)"], ["-p", "x"]]
+)
+def test_query_does_nothing_else(world: World, args: list[str]) -> None:
+    assert "is no query of a state" in failure(world, "db", "query", "0", "--", *args, code=2)
+
+
+def test_where(world: World) -> None:
+    assert lines(world, "db", "where", "foo") == ["0  pending  foo-1-1.noarch  layered"]
+    assert lines(world, "db", "where", "based") == [
+        "0  pending   based-1-1.noarch  base",
+        "1  rollback  based-1-1.noarch  base",
+    ]
+    absent = run_pkglayer("db", "where", "none*", sysroot=world.sysroot, check=False)
+    assert (absent.returncode, absent.stdout) == (1, "in no state\n")
+    [row] = query_pkglayer("db", "where", "foo", sysroot=world.sysroot)["packages"]
+    assert (row["state"], row["layered"], row["nevra"]) == (0, True, "foo-1-1.noarch")
+
+
+def test_nobody_can_read_everything(world: World) -> None:
+    for args in (["list", "0"], ["diff", "-c"], ["where", "foo"], ["query", "0", "--", "-qa"]):
+        words = ["db", *args]
+        end = words.index("--") if "--" in words else len(words)
+        words[end:end] = ["--sysroot", str(world.sysroot)]
+        done = subprocess.run(
+            [sys.executable, "-m", "pkglayer", *words],
+            env=clean_environment() | {"HOME": "/nonexistent", "PATH": os.environ["PATH"]},
+            capture_output=True,
+            text=True,
+            user=65534,
+            group=65534,
+            extra_groups=[],
+            cwd=PROJECT,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, ""), args
+        assert "foo-1-1.noarch" in done.stdout
+
+
+def test_layers_in_force(world: World) -> None:
+    assert lines(world, "layer", "list") == [
+        "base  applied  1 request  Of the base  /usr/lib/pkglayer/layers.d/base.toml"
+    ]
+    assert lines(world, "layer", "show", "base") == [
+        "base: Of the base",
+        "  file: /usr/lib/pkglayer/layers.d/base.toml",
+        "  weak dependencies come along",
+        "  requests:",
+        "    based  inactive: the base has based-1-1.noarch",
+    ]
+    [row] = query_pkglayer("layer", "list", sysroot=world.sysroot)["layers"]
+    assert (row["name"], row["applied"], row["in_force"]) == ("base", True, True)
+    assert row["requests"] == {"based": "inactive: the base has based-1-1.noarch"}
+    assert "there is no layer 'none'" in failure(world, "layer", "show", "none", code=2)
+
+
+def test_presets(world: World) -> None:
+    names = [line.split()[0] for line in lines(world, "layer", "list", "--presets")]
+    assert names == sorted(p.stem for p in (PROJECT / "layers").glob("*.toml"))
+    assert any("not in force" in line for line in lines(world, "layer", "show", names[0]))
+
+
+def test_history_of_the_install(world: World) -> None:
+    first, second = lines(world, "history")
+    assert first.endswith(f"done       pkglayer install foo --sysroot {world.sysroot}")
+    before, after = deployments(world.sysroot)[1], deployments(world.sysroot)[0]
+    assert second.strip() == f"{before.checksum[:12]} -> {after.checksum[:12]}"
+    [entry] = query_pkglayer("history", sysroot=world.sysroot)["entries"]
+    assert (entry["before"], entry["after"]) == (before.checksum, after.checksum)
+    assert (entry["outcome"], entry["number"]) == ("done", 1)
+    assert json.loads(json.dumps(entry))["digest"]
