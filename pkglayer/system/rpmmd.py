@@ -1,9 +1,9 @@
 """Metadata of RPM repositories: downloaded, verified and cached by libdnf and librepo.
 
 `load_repositories(repositories, offline=, refresh=, progress=)` makes metadata available and
-returns the enabled repositories. One that is down never raises: it comes back with `problem` set,
-and `stale` when older metadata is used in its place. What is configured is read by `repofiles`,
-packages are downloaded by `rpmget`, dependencies are solved in `sack`.
+returns the repositories as they are then. One that is down never raises: it comes back with
+`problem` set, and `stale` when older metadata is used in its place. What is configured is read by
+`rpmmdconf`, packages are downloaded by `rpmmdget`, dependencies are solved in `sack`.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ import libdnf.repo
 
 from pkglayer.log import Progress, Quiet, log
 from pkglayer.model.errors import RepositoryError
-from pkglayer.system.repofiles import Repository, Sources, read_repositories
+from pkglayer.system.rpmmdconf import Repository, Sources, read_repositories
 
 __all__ = [
     "Repository",
@@ -74,11 +74,11 @@ def load_repositories(
     """Make the metadata of the enabled repositories usable; one that is down says so itself.
 
     `offline` uses what is cached, whatever its age; `refresh` asks the server even for metadata
-    that has not expired.
+    that has not expired. Disabled repositories come back too, with what was once cached of them.
     """
     progress = progress or Quiet()
-    with _ignored_size_signal():
-        return [_load(r, offline, refresh, progress) for r in repositories if r.enabled]
+    with _bounded_files():
+        return [_load(r, offline or not r.enabled, refresh, progress) for r in repositories]
 
 
 def _load(repository: Repository, offline: bool, refresh: bool, progress: Progress) -> Repository:
@@ -133,7 +133,7 @@ def _loaded(repository: Repository) -> Repository:
 
 
 @contextlib.contextmanager
-def _ignored_size_signal() -> Iterator[None]:
+def _bounded_files() -> Iterator[None]:
     """Bound what a server can make us write: a larger file fails with EFBIG."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     before = signal.getsignal(signal.SIGXFSZ)
@@ -149,8 +149,9 @@ def _ignored_size_signal() -> Iterator[None]:
 
 def require_available(repositories: Sequence[Repository]) -> None:
     """Raise RepositoryError when not one repository can be used though some are enabled."""
-    down = [r for r in repositories if not r.available]
-    if down and len(down) == len(repositories):
+    enabled = [r for r in repositories if r.enabled]
+    down = [r for r in enabled if not r.available]
+    if down and len(down) == len(enabled):
         reasons = "; ".join(f"{r.id}: {r.problem}" for r in down)
         raise RepositoryError(
             f"no repository can be used: {reasons}",

@@ -14,7 +14,7 @@ from typing import Any
 import hawkey
 
 from pkglayer.model.errors import RepositoryError, StateError
-from pkglayer.model.offer import BASE, CACHE, CachedHead, Details, Offer, Solution
+from pkglayer.model.offer import BASE, CACHE, CachedHead, Offer, Solution
 from pkglayer.model.package import Nevra, Package
 from pkglayer.system.rpmconfig import database_path
 from pkglayer.system.rpmmd import Repository
@@ -47,37 +47,47 @@ def base_arch(arch: str) -> str:
 
 @dataclass
 class Sack:
-    """The loaded packages. `heads` maps the location of a cached head to what it is."""
+    """The loaded packages.
+
+    `heads` maps the location of a cached head to what it is; `disabled` repositories are looked
+    into only to tell where a missing package would be.
+    """
 
     hawkey_sack: Any
     repositories: tuple[Repository, ...] = ()
     heads: Mapping[str, CachedHead] = field(default_factory=dict)
+    disabled: tuple[Repository, ...] = ()
+    cachedir: Path = Path()
+    root: Path = Path()
+    arch: str = ""
 
     def __post_init__(self) -> None:
-        self._objects: dict[Offer, Any] = {}
+        self.objects: dict[Offer, Any] = {}
         self._order = {r.id: n for n, r in enumerate(self.repositories)}
         self._configured = self._configured_excludes()
         self._hidden: set[Offer] = set()
 
     # Queries
 
-    def _query(self, *, everything: bool = False) -> Any:
+    def query(self, *, everything: bool = False) -> Any:
+        """A hawkey query over what is in sight, or over `everything` (for `sackinfo`)."""
         flags = hawkey.IGNORE_EXCLUDES if everything else hawkey.APPLY_EXCLUDES
         return hawkey.Query(self.hawkey_sack, flags=flags)
 
-    def _offers(self, objects: Iterable[Any]) -> list[Offer]:
-        return sorted(self._offer(o) for o in objects)
+    def offers(self, objects: Iterable[Any]) -> list[Offer]:
+        """hawkey's packages as values; `objects` leads back."""
+        return sorted(self.offer(o) for o in objects)
 
-    def _offer(self, obj: Any) -> Offer:
+    def offer(self, obj: Any) -> Offer:
         nevra = Nevra(obj.name, obj.epoch, obj.version, obj.release, obj.arch)
         repo = CACHE if obj.reponame == hawkey.CMDLINE_REPO_NAME else obj.reponame
         offer = Offer(nevra, repo, "" if repo == BASE else obj.location)
-        self._objects.setdefault(offer, obj)
+        self.objects.setdefault(offer, obj)
         return offer
 
     def base(self) -> list[Offer]:
         """The base's packages."""
-        return self._offers(self._query(everything=True).installed())
+        return self.offers(self.query(everything=True).installed())
 
     def find(self, spec: str, *, everything: bool = False) -> list[Offer]:
         """What a SPEC (name, NEVRA form, glob, capability, path, comparison) means.
@@ -86,33 +96,33 @@ class Sack:
         """
         try:
             best = hawkey.Subject(spec).get_best_solution(
-                self.hawkey_sack, with_src=False, query=self._query(everything=everything)
+                self.hawkey_sack, with_src=False, query=self.query(everything=everything)
             )
         except hawkey.Exception:
             return []
-        return self._offers(best["query"])
+        return self.offers(best["query"])
 
     def providers(self, capability: str, *, everything: bool = False) -> list[Offer]:
         """Everything that satisfies one requirement, as headers write it."""
-        query = self._query(everything=everything)
+        query = self.query(everything=everything)
         try:
             found = list(query.filter(provides=hawkey.Reldep(self.hawkey_sack, capability)))
         except hawkey.Exception:
             found = []
         if not found and capability.startswith("/"):
             found = list(query.filter(file=capability))
-        return self._offers(found)
+        return self.offers(found)
 
     def requires(self, offer: Offer) -> list[str]:
         """Hard requirements, `rpmlib()` features left out."""
-        found = {str(r) for r in self._objects[offer].requires}
+        found = {str(r) for r in self.objects[offer].requires}
         return sorted(r for r in found if not r.startswith("rpmlib("))
 
     def edges(self, offers: Iterable[Offer]) -> tuple[Edges, Edges]:
         """Who needs whom among `offers`: hard requirements, and weak ones of either direction."""
         offers = list(offers)
-        objects = {o: self._objects[o] for o in offers}
-        among = self._query(everything=True).filter(pkg=list(objects.values()))
+        objects = {o: self.objects[o] for o in offers}
+        among = self.query(everything=True).filter(pkg=list(objects.values()))
         found: dict[str, set[Offer]] = {}
 
         def resolve(dependency: Any) -> set[Offer]:
@@ -121,7 +131,7 @@ class Sack:
                 hits = among.filter(provides=dependency)
                 if text.startswith("/") and not hits:
                     hits = among.filter(file=text)
-                found[text] = set(self._offers(hits))
+                found[text] = set(self.offers(hits))
             return found[text]
 
         hard = {o: {n for r in p.requires for n in resolve(r)} - {o} for o, p in objects.items()}
@@ -134,27 +144,32 @@ class Sack:
 
     def clashes(self, offer: Offer) -> list[Offer]:
         """Base packages that this offer cannot stand beside: Conflicts of either side."""
-        base = self._query(everything=True).installed()
-        found = set(self._offers(base.filter(conflicts=[self._objects[offer]])))
-        for conflict in self._objects[offer].conflicts:
-            found.update(self._offers(base.filter(provides=conflict)))
+        base = self.query(everything=True).installed()
+        found = set(self.offers(base.filter(conflicts=[self.objects[offer]])))
+        for conflict in self.objects[offer].conflicts:
+            found.update(self.offers(base.filter(provides=conflict)))
         return sorted(found)
+
+    def newest(self, offers: Sequence[Offer]) -> Offer:
+        """The one of highest version (of several names: of the first name)."""
+        objects = [self.objects[o] for o in offers]
+        return self.offers(self.query(everything=True).filter(pkg=objects).latest())[0]
 
     def names(self) -> set[str]:
         """All package names in sight."""
-        return {o.name for o in self._query(everything=True)}
+        return {o.name for o in self.query(everything=True)}
 
     def named(self, name: str) -> list[Offer]:
         """Every version of one name, excluded ones too."""
-        return self._offers(self._query(everything=True).filter(name=name))
+        return self.offers(self.query(everything=True).filter(name=name))
 
     def same(self, nevra: Nevra) -> list[Offer]:
         """All offers (not the base's) of exactly this NEVRA, best repository first."""
-        found = self._query(everything=True).filter(
+        found = self.query(everything=True).filter(
             name=nevra.name, epoch=nevra.epoch, version=nevra.version, release=nevra.release,
             arch=nevra.arch,
         )  # fmt: skip
-        return sorted((o for o in self._offers(found) if not o.installed), key=self.rank)
+        return sorted((o for o in self.offers(found) if not o.installed), key=self.rank)
 
     def rank(self, offer: Offer) -> tuple[int, Offer]:
         """Order among equals: repositories by priority, cost and id; then what is cached."""
@@ -166,14 +181,14 @@ class Sack:
         """What `excludepkgs` and `includepkgs` of the configuration keep out."""
         out: set[Offer] = set()
         for repository in self.repositories:
-            mine = self._query(everything=True).filter(reponame=repository.id)
+            mine = self.query(everything=True).filter(reponame=repository.id)
             for pattern in repository.excludepkgs:
-                out.update(self._offers(self._by_nevra(pattern, mine)))
+                out.update(self.offers(self._by_nevra(pattern, mine)))
             if repository.includepkgs:
                 kept: set[Offer] = set()
                 for pattern in repository.includepkgs:
-                    kept.update(self._offers(self._by_nevra(pattern, mine)))
-                out.update(set(self._offers(mine)) - kept)
+                    kept.update(self.offers(self._by_nevra(pattern, mine)))
+                out.update(set(self.offers(mine)) - kept)
         return out
 
     def _by_nevra(self, pattern: str, query: Any) -> Any:
@@ -189,35 +204,41 @@ class Sack:
     def hide(self, offers: Iterable[Offer]) -> None:
         """Take exactly these (and what configuration excludes) out of sight."""
         self._hidden = set(offers)
-        objects = [self._objects[o] for o in sorted(self._hidden | self._configured)]
-        self.hawkey_sack.set_excludes(self._query(everything=True).filter(pkg=objects))
+        objects = [self.objects[o] for o in sorted(self._hidden | self._configured)]
+        self.hawkey_sack.set_excludes(self.query(everything=True).filter(pkg=objects))
 
     def obsoleting_base(self) -> list[Offer]:
         """Offers that would replace a base package by Obsoletes."""
-        everything = self._query(everything=True)
+        everything = self.query(everything=True)
         found = everything.available().filter(obsoletes=everything.installed())
-        return self._offers(found)
+        return self.offers(found)
 
     def available(self, names: Sequence[str]) -> list[Offer]:
         """Offers of these names, excluded ones too, the base's own not."""
-        return self._offers(self._query(everything=True).available().filter(name=list(names)))
+        return self.offers(self.query(everything=True).available().filter(name=list(names)))
 
     # Solving
 
     def solve(
-        self, picks: Sequence[Sequence[Offer]], *, weak: bool, not_weak: Iterable[Offer] = ()
+        self,
+        picks: Sequence[Sequence[Offer]],
+        *,
+        optional: Sequence[Sequence[Offer]] = (),
+        weak: bool = False,
+        not_weak: Iterable[Offer] = (),
     ) -> Solution:
         """Find packages such that one offer of every pick is there.
 
-        `weak` pulls weak dependencies in, except those of `not_weak`.
+        Of `optional` picks only those that fit; `weak` pulls weak dependencies in, except those of
+        `not_weak`.
         """
         goal = hawkey.Goal(self.hawkey_sack)
-        for pick in picks:
+        for pick, only_if_fitting in [*((p, False) for p in picks), *((p, True) for p in optional)]:
             selector = hawkey.Selector(self.hawkey_sack)
-            selector.set(pkg=[self._objects[o] for o in pick])
-            goal.install(select=selector)
-        if barred := [self._objects[o] for o in not_weak]:
-            goal.add_exclude_from_weak(self._query().filter(pkg=barred))
+            selector.set(pkg=[self.objects[o] for o in pick])
+            goal.install(select=selector, optional=only_if_fitting)
+        if barred := [self.objects[o] for o in not_weak]:
+            goal.add_exclude_from_weak(self.query().filter(pkg=barred))
         if not goal.run(ignore_weak_deps=not weak):
             problems = [line for rules in goal.problem_rules() for line in rules]
             return Solution(problems=tuple(dict.fromkeys(problems)) or ("no reason given",))
@@ -226,7 +247,7 @@ class Sack:
             *goal.list_obsoleted(), *goal.list_reinstalls(),
         ]  # fmt: skip
         return Solution(
-            offers=tuple(self._offers(goal.list_installs())),
+            offers=tuple(self.offers(goal.list_installs())),
             changed=tuple(sorted({str(o) for o in moved})),
         )
 
@@ -237,7 +258,7 @@ class Sack:
         if offer.repo == CACHE:
             head = self.heads[offer.location]
             return head.package
-        obj = self._objects[offer]
+        obj = self.objects[offer]
         kind, digest = obj.chksum or (0, b"")
         return Package(
             nevra=offer.nevra,
@@ -250,34 +271,11 @@ class Sack:
 
     def cached(self) -> list[tuple[Offer, CachedHead]]:
         """The imported packages, each with where it came from."""
-        objects = self._query(everything=True).filter(reponame=hawkey.CMDLINE_REPO_NAME)
-        return [(o, self.heads[o.location]) for o in self._offers(objects)]
+        objects = self.query(everything=True).filter(reponame=hawkey.CMDLINE_REPO_NAME)
+        return [(o, self.heads[o.location]) for o in self.offers(objects)]
 
     def head(self, offer: Offer) -> CachedHead | None:
         return self.heads.get(offer.location) if offer.repo == CACHE else None
-
-    def details(self, offer: Offer) -> Details:
-        obj = self._objects[offer]
-        installed = offer.installed
-        package = (
-            Package(offer.nevra, BASE, "", install_size=obj.installsize)
-            if installed
-            else self.package(offer)
-        )
-        return Details(
-            package, installed, obj.summary or "", obj.description or "", obj.license or "",
-            obj.url or "", obj.sourcerpm or "",
-        )  # fmt: skip
-
-    def search(self, terms: Sequence[str]) -> list[Details]:
-        """Newest packages whose name, summary or description has every term (any case)."""
-        query = self._query().latest()
-        for term in terms:
-            hits = self._query().filter(hawkey.ICASE, name__substr=term)
-            for key in ("summary__substr", "description__substr"):
-                hits = hits.union(self._query().filter(hawkey.ICASE, **{key: term}))
-            query = query.intersection(hits)
-        return [self.details(o) for o in self._offers(query)]
 
 
 def load_sack(
@@ -296,12 +294,9 @@ def load_sack(
     metadata between runs. Raises StateError for an unreadable database, RepositoryError for
     metadata that cannot be parsed, naming it.
     """
-    extra = {"arch": arch} if arch else {}
-    sack = hawkey.Sack(
-        cachedir=str(cachedir), rootdir=str(root), make_cache_dir=True, logfile="/dev/null", **extra
-    )
+    sack = new_sack(cachedir, root, arch)
     _load_base(sack, root, dbpath)
-    usable = [r for r in repositories if r.available]
+    usable = [r for r in repositories if r.available and r.enabled]
     for repository in usable:
         try:
             sack.load_repo(repository.link, build_cache=True, load_filelists=filelists)
@@ -314,7 +309,23 @@ def load_sack(
     for head in sorted(cached, key=lambda h: str(h.path)):
         with contextlib.suppress(OSError):
             heads[sack.add_cmdline_package(str(head.path)).location] = head
-    return Sack(sack, tuple(repositories), heads)
+    return Sack(
+        sack,
+        tuple(r for r in repositories if r.enabled),
+        heads,
+        disabled=tuple(r for r in repositories if not r.enabled),
+        cachedir=cachedir,
+        root=root,
+        arch=arch,
+    )
+
+
+def new_sack(cachedir: Path, root: Path, arch: str) -> Any:
+    """An empty hawkey sack."""
+    extra = {"arch": arch} if arch else {}
+    return hawkey.Sack(
+        cachedir=str(cachedir), rootdir=str(root), make_cache_dir=True, logfile="/dev/null", **extra
+    )
 
 
 def _load_base(sack: Any, root: Path, dbpath: str) -> None:

@@ -50,7 +50,7 @@ class Repository:
     `available` tells whether metadata can be used; `problem` why it could not be brought up to
     date; `stale` that older metadata is used instead; `timestamp` is when the metadata was made
     (seconds since 1970); `comps` the path of its group file. `gpgkeys` are as
-    configured. `link` is libdnf's own object, for `rpmmd`, `sack` and `rpmget` alone.
+    configured. `link` is libdnf's own object, for `rpmmd`, `sack` and `rpmmdget` alone.
     """
 
     id: str
