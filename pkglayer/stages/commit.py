@@ -22,6 +22,8 @@ STATE_REF = "pkglayer/state/"
 """Plus the plan's digest: the layered commit built from it."""
 BASE_REF = "pkglayer/base/"
 """Plus a base commit's checksum: keeps the bases of layered states from being pruned."""
+VOLATILE = ("cache/", "home/", "log/", "roothome/", "tmp/")
+"""Below /var: files that scriptlets write there belong to the build and not to the machine."""
 CHUNK = 1 << 20
 
 
@@ -29,8 +31,10 @@ def collect(root: Root) -> None:
     """Take over into the tree what was written on top of the packages' files."""
     for path, info in _walk(root.upper):
         _collect_one(root, path, info)
-    for path, info in _walk(root.var):
-        if path not in root.var_seed:
+    fresh = [(p, i) for p, i in _walk(root.var) if p not in root.var_seed]
+    covered = _tmpfiles_paths(root) if fresh else set()
+    for path, info in fresh:
+        if f"/var/{path}" not in covered:
             _collect_var(root, path, info)
 
 
@@ -107,6 +111,9 @@ def _collect_var(root: Root, path: str, info: os.stat_result) -> None:
     if mask and mask.action == DROP:
         root.notes.append(Note("", f"/{real}", mask.reason))
         return
+    if path.startswith(VOLATILE) and not stat.S_ISDIR(info.st_mode):
+        root.notes.append(Note("", f"/{real}", "a log or cache that a scriptlet wrote; not kept"))
+        return
     source, line = root.var / path, quote("/" + real)
     owner = f"{info.st_uid} {info.st_gid}"
     if stat.S_ISDIR(info.st_mode):
@@ -122,6 +129,17 @@ def _collect_var(root: Root, path: str, info: os.stat_result) -> None:
 def _before(root: Root, path: str) -> bytes | None:
     found = root.tree.find(path)
     return root.repo.read_object(found) if isinstance(found, str) else None
+
+
+def _tmpfiles_paths(root: Root) -> set[str]:
+    """Paths that the tree's own tmpfiles.d makes at boot anyway."""
+    found = set()
+    for file in sorted((root.path / "usr/lib/tmpfiles.d").glob("*.conf")):
+        for line in file.read_text(errors="replace").splitlines():
+            fields = line.split(maxsplit=2)
+            if len(fields) >= 2 and not line.startswith("#"):
+                found.add(fields[1].rstrip("/"))
+    return found
 
 
 def _store(

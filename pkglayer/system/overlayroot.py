@@ -49,7 +49,7 @@ class Root:
     """The state of one build; `stages.root.mount_root` makes, mounts and unmounts it.
 
     `path` is the mounted tree with `etc` standing for `usr/etc`; `var` a plain directory that stands
-    for /var, outside the tree; `upper` what was written so far; `tree` the commit in the making;
+    for /var, outside the tree (what is there without scriptlets is in `var_seed`); `upper` what was written so far; `tree` the commit in the making;
     `tmpfiles` the lines that make /var, /opt and /usr/local content appear at boot.
     """
 
@@ -230,22 +230,21 @@ class Root:
         (self.var / "tmp").chmod(0o1777)
         (self.var / "run").symlink_to("../run")
         (self.var / "lock").symlink_to("../run/lock")
+        self.var_seed = set(_walk(self.var))
 
     def _put_var(self, entry: FileEntry, checksum: str) -> None:
         real = self._real_path(entry.path)
         if not real.startswith("var/"):
             return
-        target = self.var / real.removeprefix("var/")
+        below = real.removeprefix("var/")
+        self.var_seed |= {below, *_parents(below)}
+        target = self.var / below
         target.parent.mkdir(parents=True, exist_ok=True)
         if stat.S_ISDIR(entry.mode):
             target.mkdir(exist_ok=True)
             target.chmod(stat.S_IMODE(entry.mode))
         elif not os.path.lexists(target):
             shutil.copy2(self.repo.object_path(checksum), target, follow_symlinks=False)
-
-    def seal_var(self) -> None:
-        """What is in `var` now is there without scriptlets; what they add is told from it."""
-        self.var_seed = set(_walk(self.var))
 
 
 def _in_tree(real: str) -> str:
