@@ -1,12 +1,13 @@
 """Request -> plan: which packages, from where and why; nothing on the machine changes.
 
-`resolve(sack, base, request, keep=, settings=, upgrade=)` -> `Plan`, or one ResolveError that says
-everything that is wrong. Base packages never change here. Solving itself is libsolv's; this stage
-says what a request means, keeps what is layered at its version, and tells reasons.
+`resolve(sack, base, request, settings=, keep=, upgrade=)` -> `Plan`, or one ResolveError that says
+everything that is wrong. `needs_filelists(request)` tells how metadata must be loaded. Base
+packages never change here. Solving itself is libsolv's; this stage keeps what is layered at its
+version, chooses among equals, and tells reasons.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from pkglayer.model.errors import ResolveError
 from pkglayer.model.offer import CACHE, LOCAL, Offer, Solution
@@ -16,22 +17,11 @@ from pkglayer.model.reasons import Reason, Root, find_reasons, reach
 from pkglayer.model.request import Request, Want
 from pkglayer.model.settings import Settings
 from pkglayer.system.blockers import blocked_error, unknown_error
+from pkglayer.system.choices import Choice, Pick, choose
+from pkglayer.system.comps import read_groups
 from pkglayer.system.sack import Sack
 
 _MAX_ROUNDS = 20
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What one want means here: of each of `picks` one offer must be there.
-
-    `provider` is the base package that makes it inactive; neither picks nor provider: unknown.
-    """
-
-    want: Want
-    picks: tuple[tuple[Offer, ...], ...] = ()
-    provider: str = ""
-    skipped: tuple[Skipped, ...] = ()
 
 
 def needs_filelists(request: Request) -> bool:
@@ -50,25 +40,26 @@ def resolve(
 ) -> Plan:
     """Resolve `request` on the base whose rpmdb `sack` has loaded.
 
-    `keep` are the packages of the state before, which stay at their version unless `upgrade` is
-    set or a request cannot be met otherwise.
+    `keep` are the packages of the state before. They stay at their version, and globs and groups
+    keep their meaning, unless `upgrade` is set or a request cannot be met otherwise; with `upgrade`
+    they only serve to have packages whose repository is gone.
     """
     hidden = _untouchable(sack) | _unusable_heads(sack, request, keep)
     sack.hide(hidden)
-    choices = [_choose(sack, want, settings) for want in request.wants]
-    if unknown := [c.want for c in choices if not c.picks and not c.provider]:
-        raise unknown_error(sack, unknown)
-    active = [c for c in choices if c.picks]
-    solution, reasons = _solve(sack, active, hidden, () if upgrade else keep, settings)
-    packages = sorted(
-        (_to_package(sack, o, reasons[o]) for o in solution.offers), key=lambda p: p.nevra
-    )
+    groups = read_groups(sack.repositories) if any(w.kind == "group" for w in request.wants) else []
+    before = () if upgrade else tuple(keep)
+    choices = [choose(sack, want, groups, before) for want in request.wants]
+    if unknown := [c.want for c in choices if c.unknown]:
+        raise unknown_error(sack, unknown, groups)
+    job = _Job(sack, tuple(c for c in choices if c.active), frozenset(hidden), keep, settings)
+    outcome = job.run(before)
+    packages = [_to_package(sack, o, r) for o, r in outcome.reasons.items()]
     return Plan(
         base=base,
         request=request,
-        packages=tuple(packages),
-        inactive=tuple(Inactive(c.want, c.provider) for c in choices if not c.picks),
-        skipped=tuple(s for c in choices for s in c.skipped),
+        packages=tuple(sorted(packages, key=lambda p: p.nevra)),
+        inactive=tuple(Inactive(c.want, c.provider) for c in choices if not c.active),
+        skipped=(*(s for c in choices for s in c.skipped), *outcome.skipped),
     )
 
 
@@ -114,171 +105,159 @@ def _unusable_heads(sack: Sack, request: Request, keep: Sequence[Package]) -> se
     }
 
 
-# What a request means
-
-
-def _choose(sack: Sack, want: Want, settings: Settings) -> Choice:
-    if want.kind == "local":
-        offers = [o for o, h in sack.cached() if h.header_checksum == want.header_checksum]
-        if not offers:
-            raise ResolveError(
-                f"the imported copy of the local package {want.spec} is gone",
-                hint=f"install it from its file again, or: pkglayer uninstall {want.spec}",
-            )
-        names = {b.nevra: b for b in sack.base()}
-        same = names.get(offers[0].nevra)
-        return Choice(want, provider=str(same.nevra)) if same else Choice(want, (tuple(offers),))
-    if want.kind == "group":
-        return _choose_group(sack, want)
-    offers = sack.find(want.spec)
-    if _is_glob(want.spec):
-        return _choose_glob(want, offers)
-    if there := [o for o in offers if o.installed]:
-        return Choice(want, provider=str(there[-1].nevra))
-    return Choice(want, (tuple(offers),) if offers else ())
-
-
-def _is_glob(spec: str) -> bool:
-    return any(c in spec for c in "*?[")
-
-
-def _choose_glob(want: Want, offers: Iterable[Offer]) -> Choice:
-    """Every name that the glob matches; those in the base are there already."""
-    by_name: dict[str, list[Offer]] = {}
-    for offer in offers:
-        by_name.setdefault(offer.nevra.name, []).append(offer)
-    there = [str(o.nevra) for group in by_name.values() for o in group if o.installed]
-    picks = tuple(tuple(g) for g in by_name.values() if not any(o.installed for o in g))
-    return Choice(want, picks, "" if picks else ", ".join(there))
-
-
-def _choose_group(sack: Sack, want: Want) -> Choice:
-    return Choice(want)
-
-
 # Solving
 
 
-def _solve(
-    sack: Sack,
-    choices: Sequence[Choice],
-    hidden: set[Offer],
-    keep: Sequence[Package],
-    settings: Settings,
-) -> tuple[Solution, dict[Offer, Reason]]:
-    picks = [pick for c in choices for pick in c.picks]
-    if not picks:
-        return Solution(), {}
-    weak = settings.recommends and any(c.want.recommends for c in choices)
-    hidden = hidden | _locks(sack, picks, hidden, keep, weak)
-    not_weak: set[Offer] = set()
-    for _ in range(_MAX_ROUNDS):
-        sack.hide(hidden)
-        solution = sack.solve(picks, weak=weak, not_weak=not_weak)
+@dataclass(frozen=True)
+class _Outcome:
+    reasons: dict[Offer, Reason] = field(default_factory=dict)
+    skipped: tuple[Skipped, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One request on its way through the solver; `hidden` must never be chosen."""
+
+    sack: Sack
+    choices: tuple[Choice, ...]
+    hidden: frozenset[Offer]
+    keep: Sequence[Package]
+    settings: Settings
+
+    @property
+    def picks(self) -> list[Pick]:
+        return [pick for c in self.choices for pick in c.picks]
+
+    @property
+    def weak(self) -> bool:
+        return self.settings.recommends and any(c.want.recommends for c in self.choices)
+
+    def run(self, before: Sequence[Package]) -> _Outcome:
+        """Solve, and solve again until nothing about the solution is to be bettered."""
+        if not self.choices:
+            return _Outcome()
+        hidden = set(self.hidden) | self._locks(before)
+        not_weak: set[Offer] = set()
+        optional = [pick for c in self.choices for pick in c.optional]
+        for _ in range(_MAX_ROUNDS):
+            solution = self._solve(hidden, optional, not_weak)
+            roots = [self._root(c, solution) for c in self.choices]
+            hard, weak = self.sack.edges(solution.offers)
+            worse = self._worse_twins(solution, hidden)
+            unasked = set(solution.offers).difference(
+                *(reach(r.nodes, hard, weak if r.weak else None) for r in roots)
+            )
+            due = [p for p in self._due(solution) if p not in optional]
+            if not worse and not due and unasked <= not_weak:
+                reasons = find_reasons(solution.offers, roots, hard, weak)
+                return _Outcome(reasons, tuple(self._left_out(solution)))
+            hidden |= worse
+            not_weak |= unasked
+            optional += due
+        raise ResolveError("the solver does not come to rest", hint="please report this request")
+
+    def _solve(
+        self, hidden: set[Offer], optional: Sequence[Pick], not_weak: set[Offer]
+    ) -> Solution:
+        self.sack.hide(hidden)
+        solution = self.sack.solve(self.picks, optional=optional, weak=self.weak, not_weak=not_weak)
         if solution.problems:
-            raise blocked_error(sack, [(c.want, c.picks) for c in choices], solution)
-        _check_base(solution)
-        worse = _worse_twins(sack, solution, hidden, keep)
-        roots = [_root(c, solution, settings) for c in choices]
-        hard, soft = sack.edges(solution.offers)
-        unasked = set(solution.offers) - set().union(
-            *(reach(r.nodes, hard, soft if r.weak else None) for r in roots)
-        )
-        if not worse and unasked <= not_weak:
-            return solution, find_reasons(solution.offers, roots, hard, soft)
-        hidden |= worse
-        not_weak |= unasked
-    raise ResolveError("the solver does not come to rest", hint="please report this request")
+            raise blocked_error(self.sack, self.choices, solution)
+        if solution.changed:
+            raise ResolveError(
+                f"the request would change packages of the base: {', '.join(solution.changed)}",
+                hint="base packages change only with the base itself",
+                data={"base": list(solution.changed)},
+            )
+        return solution
 
-
-def _root(choice: Choice, solution: Solution, settings: Settings) -> Root[Offer]:
-    chosen = {o for pick in choice.picks for o in pick} & set(solution.offers)
-    return Root(
-        choice.want.spec,
-        tuple(sorted(chosen)),
-        group=choice.want.kind == "group",
-        weak=settings.recommends and choice.want.recommends,
-    )
-
-
-def _check_base(solution: Solution) -> None:
-    """Whatever was hidden or locked: nothing of the base may move."""
-    if solution.changed:
-        raise ResolveError(
-            f"the request would change packages of the base: {', '.join(solution.changed)}",
-            hint="base packages change only with the base itself",
-            data={"base": list(solution.changed)},
+    def _root(self, choice: Choice, solution: Solution) -> Root[Offer]:
+        picks = (*choice.picks, *choice.optional, *(p for _, p in choice.conditional))
+        chosen = {o for pick in picks for o in pick} & set(solution.offers)
+        return Root(
+            choice.want.spec,
+            tuple(sorted(chosen)),
+            group=choice.want.kind == "group",
+            weak=self.settings.recommends and choice.want.recommends,
         )
 
+    def _due(self, solution: Solution) -> list[Pick]:
+        """Conditional members of groups whose other package is there."""
+        names = {o.nevra.name for o in (*solution.offers, *self.sack.base())}
+        return [p for c in self.choices for other, p in c.conditional if other in names]
 
-def _worse_twins(
-    sack: Sack, solution: Solution, hidden: set[Offer], keep: Sequence[Package]
-) -> set[Offer]:
-    """Chosen offers whose NEVRA is to be had from a better place."""
-    out = set()
-    for offer in solution.offers:
-        twins = [t for t in sack.same(offer.nevra) if t not in hidden and not sack.is_excluded(t)]
-        best = min(twins, key=lambda t: _twin_rank(sack, t, keep))
-        out.update({offer} - {best})
-    return out
+    def _left_out(self, solution: Solution) -> list[Skipped]:
+        """Optional members of groups that did not fit."""
+        chosen = set(solution.offers)
+        return [
+            Skipped(
+                Want(pick[0].nevra.name, source=choice.want.spec),
+                f"the group {choice.want.spec} suggests it, it does not fit on this base",
+            )
+            for choice in self.choices
+            for pick in choice.optional
+            if not chosen & set(pick)
+        ]
 
+    def _worse_twins(self, solution: Solution, hidden: set[Offer]) -> set[Offer]:
+        """Chosen offers whose NEVRA is to be had from a better place."""
+        worse = set()
+        for offer in solution.offers:
+            twins = [
+                t
+                for t in self.sack.same(offer.nevra)
+                if t not in hidden and not self.sack.is_excluded(t)
+            ]
+            if min(twins, key=self._twin_rank) != offer:
+                worse.add(offer)
+        return worse
 
-def _twin_rank(sack: Sack, offer: Offer, keep: Sequence[Package]) -> tuple[int, int, Offer]:
-    """Of one NEVRA: what is layered now, then local files, then the better repository."""
-    head = sack.head(offer)
-    if head and any(p.header_checksum == head.header_checksum for p in keep):
-        return (0, *sack.rank(offer))
-    if head and head.package.repo == LOCAL:
-        return (1, *sack.rank(offer))
-    return (2, *sack.rank(offer))
+    def _twin_rank(self, offer: Offer) -> tuple[int, int, Offer]:
+        """Of one NEVRA: what is layered now, then local files, then the better repository."""
+        head = self.sack.head(offer)
+        if head and any(p.header_checksum == head.header_checksum for p in self.keep):
+            return (0, *self.sack.rank(offer))
+        if head and head.package.repo == LOCAL:
+            return (1, *self.sack.rank(offer))
+        return (2, *self.sack.rank(offer))
 
+    # Keeping versions
 
-# Keeping versions
+    def _locks(self, before: Sequence[Package]) -> set[Offer]:
+        """Offers to hide so that as many packages as possible stay what they are."""
+        rivals = {p.nevra.name: r for p in before if (r := self._rivals(p))}
 
+        def fits(names: Sequence[str]) -> bool:
+            self.sack.hide(self.hidden.union(*(rivals[n] for n in names)))
+            return not self.sack.solve(self.picks, weak=self.weak).problems
 
-def _locks(
-    sack: Sack,
-    picks: Sequence[Sequence[Offer]],
-    hidden: set[Offer],
-    keep: Sequence[Package],
-    weak: bool,
-) -> set[Offer]:
-    """Offers to hide so that as many packages as possible stay what they are."""
-    rivals = {p.nevra.name: r for p in keep if (r := _rivals(sack, p, hidden))}
+        def most(held: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
+            """Add what fits of `names` to `held`, halving until single culprits are left out."""
+            if not names or fits((*held, *names)):
+                return (*held, *names)
+            if len(names) == 1:
+                return held
+            half = len(names) // 2
+            return most(most(held, names[:half]), names[half:])
 
-    def fits(names: Sequence[str]) -> bool:
-        sack.hide(hidden.union(*(rivals[n] for n in names)))
-        return not sack.solve(picks, weak=weak).problems
+        names = tuple(sorted(rivals))
+        if not names or not fits(()):
+            return set()
+        return set().union(*(rivals[n] for n in most((), names)))
 
-    def most(held: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
-        """Add what fits of `names` to `held`, halving until single culprits are left out."""
-        if not names or fits((*held, *names)):
-            return (*held, *names)
-        if len(names) == 1:
-            return held
-        half = len(names) // 2
-        return most(most(held, names[:half]), names[half:])
+    def _rivals(self, package: Package) -> set[Offer]:
+        """Everything else of that name and architecture, if the package itself is to be had."""
+        offers = [
+            o
+            for o in self.sack.available([package.nevra.name])
+            if o.nevra.arch == package.nevra.arch and o not in self.hidden
+        ]
+        same = [o for o in offers if o.nevra == package.nevra and not self.sack.is_excluded(o)]
+        exact = [o for o in same if self._is_same_file(o, package)] or same
+        return set(offers) - set(exact) if exact else set()
 
-    names = tuple(sorted(rivals))
-    if not names or not fits(()):
-        return set()
-    return set().union(*(rivals[n] for n in most((), names)))
-
-
-def _rivals(sack: Sack, package: Package, hidden: set[Offer]) -> set[Offer]:
-    """Everything else of that name and architecture, if the package itself is to be had."""
-    offers = [
-        o
-        for o in sack.available([package.nevra.name])
-        if o.nevra.arch == package.nevra.arch and o not in hidden
-    ]
-    same = [o for o in offers if o.nevra == package.nevra and not sack.is_excluded(o)]
-    exact = [o for o in same if _is_same_file(sack, o, package)] or same
-    return set(offers) - set(exact) if exact else set()
-
-
-def _is_same_file(sack: Sack, offer: Offer, package: Package) -> bool:
-    if offer.repo == CACHE:
-        head = sack.head(offer)
-        return head is not None and head.header_checksum == package.header_checksum
-    return sack.package(offer).checksum == package.checksum
+    def _is_same_file(self, offer: Offer, package: Package) -> bool:
+        if offer.repo == CACHE:
+            head = self.sack.head(offer)
+            return head is not None and head.header_checksum == package.header_checksum
+        return self.sack.package(offer).checksum == package.checksum

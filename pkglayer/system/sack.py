@@ -213,6 +213,12 @@ class Sack:
         found = everything.available().filter(obsoletes=everything.installed())
         return self.offers(found)
 
+    def obsoleted(self, offer: Offer) -> list[Offer]:
+        """What the offer's Obsoletes mean, base packages among it."""
+        everything = self.query(everything=True)
+        found = [p for o in self.objects[offer].obsoletes for p in everything.filter(provides=o)]
+        return self.offers(found)
+
     def available(self, names: Sequence[str]) -> list[Offer]:
         """Offers of these names, excluded ones too, the base's own not."""
         return self.offers(self.query(everything=True).available().filter(name=list(names)))
