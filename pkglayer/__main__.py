@@ -5,6 +5,8 @@ import signal
 import sys
 from types import FrameType
 
+import typer
+
 from pkglayer.cli.app import app
 from pkglayer.model.errors import PkglayerError
 
@@ -29,7 +31,7 @@ def main() -> None:
     except BrokenPipeError:
         sys.exit(141)
     except Terminated as e:
-        print("pkglayer: terminated; the system is as before", file=sys.stderr)
+        typer.echo("pkglayer: terminated; the system is as before", err=True)
         sys.exit(128 + int(e.args[0]))
 
 
@@ -38,11 +40,11 @@ def _print_error(error: PkglayerError) -> None:
 
     if "--json" in sys.argv:
         data = {"kind": error.kind, "message": error.message, "hint": error.hint, **error.data}
-        print(json.dumps({"error": data}, indent=2, sort_keys=True, default=str))
+        typer.echo(json.dumps({"error": data}, indent=2, sort_keys=True, default=str))
     text = "\n".join(printable(line) for line in error.message.splitlines())
-    print(f"error: {text}", file=sys.stderr)
+    typer.echo(f"error: {text}", err=True)
     if error.hint:
-        print(f"  hint: {printable(error.hint)}", file=sys.stderr)
+        typer.echo(f"  hint: {printable(error.hint)}", err=True)
 
 
 if __name__ == "__main__":

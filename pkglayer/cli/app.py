@@ -24,7 +24,7 @@ for _module in _MODULES:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(f"pkglayer {__version__}")
+        typer.echo(f"pkglayer {__version__}")
         raise typer.Exit
 
 

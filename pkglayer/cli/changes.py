@@ -159,12 +159,12 @@ def show(common: Common, session: "Session", outcome: "Outcome") -> None:
         print_json({**plan, "commit": outcome.commit, "changed": outcome.changed,
                     "reused": outcome.reused})  # fmt: skip
         return
-    print(renderplan.render_plan(outcome.plan, previous, evr_compare), end="")
+    typer.echo(renderplan.render_plan(outcome.plan, previous, evr_compare), nl=False)
     if common.dry_run or not outcome.commit:
-        print("Nothing was changed: this was a dry run.")
+        typer.echo("Nothing was changed: this was a dry run.")
     elif not outcome.changed:
-        print("No change: the next boot is that state already.")
+        typer.echo("No change: the next boot is that state already.")
     else:
         how = "deployed again" if outcome.reused else "built and deployed"
-        print(f"State {outcome.commit[:12]} {how}. It is the next boot: reboot to use it,")
-        print("or pkglayer rollback to stay with what was before.")
+        typer.echo(f"State {outcome.commit[:12]} {how}. It is the next boot: reboot to use it,")
+        typer.echo("or pkglayer rollback to stay with what was before.")

@@ -20,30 +20,34 @@ if TYPE_CHECKING:
     from pkglayer.engine.session import Session
     from pkglayer.log import Progress
 
-Panel = dict[str, Any]
-_COMMON: Panel = {"rich_help_panel": "Common options"}
+def _option(kind: Any, *names: str, help: str, metavar: str | None = None) -> Any:
+    """An option in the panel that all verbs share."""
+    panel = "Common options"
+    return Annotated[kind, typer.Option(*names, help=help, metavar=metavar, rich_help_panel=panel)]
 
+
+Globs = list[str] | None
 READ_OPTIONS: dict[str, Any] = {
-    "sysroot": Annotated[Path, typer.Option("--sysroot", metavar="DIR", help="The physical root of the OSTree system.", **_COMMON)],
-    "stateroot": Annotated[str, typer.Option("--stateroot", metavar="NAME", help="The stateroot (osname), where there is more than one.", **_COMMON)],
-    "as_json": Annotated[bool, typer.Option("--json", help="Print data for programs.", **_COMMON)],
-    "debug": Annotated[bool, typer.Option("--debug", help="Show every step and every command.", **_COMMON)],
-}  # fmt: skip
+    "sysroot": _option(Path, "--sysroot", metavar="DIR", help="Root of the OSTree system."),
+    "stateroot": _option(str, "--stateroot", metavar="NAME", help="Where there are several."),
+    "as_json": _option(bool, "--json", help="Print data for programs."),
+    "debug": _option(bool, "--debug", help="Show every step and every command."),
+}
 CHANGE_OPTIONS: dict[str, Any] = {
-    "dry_run": Annotated[bool, typer.Option("-n", "--dry-run", help="Show what would happen and stop.", **_COMMON)],
-    "wait": Annotated[bool, typer.Option("--wait", help="Wait while somebody else changes the system.", **_COMMON)],
-    "quiet": Annotated[bool, typer.Option("-q", "--quiet", help="No progress.", **_COMMON)],
-    "timings": Annotated[bool, typer.Option("--timings", help="Show how long each phase took.", **_COMMON)],
-    "keep_workdir": Annotated[bool, typer.Option("--keep-workdir", help="Keep the work directory, to look into.", **_COMMON)],
-}  # fmt: skip
+    "dry_run": _option(bool, "-n", "--dry-run", help="Show what would happen and stop."),
+    "wait": _option(bool, "--wait", help="Wait while somebody else changes the system."),
+    "quiet": _option(bool, "-q", "--quiet", help="No progress."),
+    "timings": _option(bool, "--timings", help="Show how long each phase took."),
+    "keep_workdir": _option(bool, "--keep-workdir", help="Keep the work directory to look into."),
+}
 RESOLVE_OPTIONS: dict[str, Any] = {
-    "enablerepo": Annotated[list[str] | None, typer.Option("--enablerepo", metavar="GLOB", help="Use these repositories, too.", **_COMMON)],
-    "disablerepo": Annotated[list[str] | None, typer.Option("--disablerepo", metavar="GLOB", help="Do not use these repositories.", **_COMMON)],
-    "offline": Annotated[bool, typer.Option("-C", "--offline", help="Use only what is cached and imported.", **_COMMON)],
-    "refresh": Annotated[bool, typer.Option("--refresh", help="Ask the repositories for new metadata now.", **_COMMON)],
-    "releasever": Annotated[str, typer.Option("--releasever", metavar="VERSION", help="Instead of the base's own version.", **_COMMON)],
-    "idempotent": Annotated[bool, typer.Option("--idempotent", help="Nothing to do is success.", **_COMMON)],
-}  # fmt: skip
+    "enablerepo": _option(Globs, "--enablerepo", metavar="GLOB", help="Use these, too."),
+    "disablerepo": _option(Globs, "--disablerepo", metavar="GLOB", help="Do not use these."),
+    "offline": _option(bool, "-C", "--offline", help="Use only what is cached and imported."),
+    "refresh": _option(bool, "--refresh", help="Ask the repositories for new metadata now."),
+    "releasever": _option(str, "--releasever", metavar="VERSION", help="Not the base's own."),
+    "idempotent": _option(bool, "--idempotent", help="Nothing to do is success."),
+}
 _DEFAULTS: Mapping[str, Any] = {"sysroot": Path("/"), "stateroot": "", "releasever": ""}
 
 
@@ -81,7 +85,7 @@ class Common:
             yield session
             if self.values.get("timings"):
                 for phase, seconds in session.timings.phases.items():
-                    print(f"{phase:10} {seconds:8.3f} s", file=sys.stderr)
+                    typer.echo(f"{phase:10} {seconds:8.3f} s", err=True)
 
     def _where(self) -> tuple[Path, str]:
         return Path(self.values["sysroot"]).absolute(), self.values["stateroot"]
@@ -101,7 +105,7 @@ class Common:
             no_gpg_check=no_gpg_check,
             releasever=v.get("releasever", ""),
             keep_workdir=v.get("keep_workdir", False),
-            command=tuple(["pkglayer", *sys.argv[1:]]),
+            command=("pkglayer", *sys.argv[1:]),
         )
 
     def _progress(self) -> "Progress":
@@ -150,7 +154,7 @@ def verb(
 
 def print_json(data: Any) -> None:
     """Data for programs, on stdout: keys in order, one final newline."""
-    print(json.dumps(data, indent=2, sort_keys=True, ensure_ascii=True))
+    typer.echo(json.dumps(data, indent=2, sort_keys=True, ensure_ascii=True))
 
 
 def _set_up_log(debug: bool) -> None:

@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
             if common.as_json:
                 print_json(render.status_json(deployments))
             else:
-                print(render.render_status(deployments), end="")
+                typer.echo(render.render_status(deployments), nl=False)
 
     @verb(app, changes=True)
     def rollback(common: Common) -> None:
@@ -43,7 +43,7 @@ def register(app: typer.Typer) -> None:
                 print_json({"checksum": newest.checksum, "version": newest.base.version})
             else:
                 would = "would be" if common.dry_run else "is"
-                print(f"The next boot {would} {newest.checksum[:12]} "
+                typer.echo(f"The next boot {would} {newest.checksum[:12]} "
                       f"({newest.base.refspec} {newest.base.version}).")  # fmt: skip
 
     @verb(app, changes=True)
@@ -86,9 +86,11 @@ def register(app: typer.Typer) -> None:
             print_json({"deployments": [d.checksum for d in done.deployments],
                         "refs": list(done.refs), "freed": done.freed})  # fmt: skip
         else:
-            would = "would be " if common.dry_run else ""
-            print(f"{would}dropped: states {', '.join(names) or 'none'}; "
-                  f"{len(done.refs)} package and state commits; {to_size(done.freed)} came free")  # fmt: skip
+            would = "Would drop" if common.dry_run else "Dropped"
+            typer.echo(
+                f"{would}: states {', '.join(names) or 'none'}; {len(done.refs)} commits of "
+                f"packages, states and bases. {to_size(done.freed)} came free."
+            )
 
 
 def _set_pin(common: Common, which: str, pinned: bool) -> None:
@@ -99,4 +101,5 @@ def _set_pin(common: Common, which: str, pinned: bool) -> None:
     if common.as_json:
         print_json({"checksum": found.checksum, "pinned": pinned})
     else:
-        print(f"State {found.index} ({found.checksum[:12]}) is {'' if pinned else 'not '}pinned.")
+        how = "pinned" if pinned else "not pinned"
+        typer.echo(f"State {found.index} ({found.checksum[:12]}) is {how}.")

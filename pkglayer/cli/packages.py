@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
             return
         for row in found:
             mark = "@" if row.installed else " "
-            print(f"{mark} {row.package.nevra.name}.{row.package.nevra.arch}: "
+            typer.echo(f"{mark} {row.package.nevra.name}.{row.package.nevra.arch}: "
                   f"{printable(row.summary)}")  # fmt: skip
 
     @verb(app, resolves=True)
@@ -42,7 +42,7 @@ def register(app: typer.Typer) -> None:
         if common.as_json:
             print_json([offers.details_json(d) for d in found])
         else:
-            print("\n\n".join(offers.details_text(d) for d in found))
+            typer.echo("\n\n".join(offers.details_text(d) for d in found))
 
     @verb(app, "refresh-md", changes=True, resolves=True)
     def refresh_md(common: Common) -> None:
@@ -56,4 +56,4 @@ def register(app: typer.Typer) -> None:
             return
         for name, problem, timestamp in rows:
             made = datetime.fromtimestamp(timestamp, UTC).strftime("%Y-%m-%d %H:%M")
-            print(f"{name}: {problem or f'made {made} UTC'}")
+            typer.echo(f"{name}: {problem or f'made {made} UTC'}")

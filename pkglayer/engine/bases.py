@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pkglayer.engine.session import BASE_FILES, Session
 from pkglayer.model.errors import RepositoryError, StateError, UsageError
 from pkglayer.model.plan import Base
+from pkglayer.system import reporemote
 
 PREVIEW_DIRS = tuple(f"/{path}" for path in BASE_FILES if path != "usr/lib/os-release")
 ALLOW_DOWNGRADE = "pkglayer-allow-downgrade"
@@ -22,8 +23,8 @@ def parse_refspec(session: Session, refspec: str) -> tuple[str, str]:
     remote, colon, ref = refspec.rpartition(":")
     if not ref or (colon and not remote) or ref.startswith("/"):
         raise UsageError(f"'{refspec}' is no refspec", hint="it has the form REMOTE:BRANCH")
-    if remote and remote not in session.repo.remotes():
-        known = ", ".join(session.repo.remotes()) or "none"
+    if remote and remote not in reporemote.remotes(session.repo):
+        known = ", ".join(reporemote.remotes(session.repo)) or "none"
         raise UsageError(
             f"there is no remote '{remote}' (known: {known})",
             hint=f"add it first: ostree remote add {remote} URL",
@@ -42,7 +43,7 @@ def newest_base(session: Session, refspec: str, *, full: bool = True) -> Iterato
     with _ref_kept(session, remote, ref, always=not full):
         if remote and not session.options.offline:
             dirs = () if full else PREVIEW_DIRS
-            session.repo.pull(remote, ref, session.progress, subdirs=dirs)
+            reporemote.pull(session.repo, remote, ref, session.progress, subdirs=dirs)
         commit = session.repo.resolve(refspec)
         if not commit:
             raise _no_ref(session, refspec)
@@ -57,10 +58,12 @@ def particular_base(session: Session, refspec: str, wanted: str) -> Iterator[Bas
         commit = session.repo.resolve(wanted) if _is_hex(wanted) else ""
         if not commit or not session.repo.is_complete(commit):
             if remote and not session.options.offline:
-                session.repo.pull(remote, ref, session.progress, metadata_only=True, depth=-1)
+                reporemote.pull(
+                    session.repo, remote, ref, session.progress, metadata_only=True, depth=-1
+                )
             commit = _find_version(session, refspec, wanted)
             if remote and not session.repo.is_complete(commit):
-                session.repo.pull(remote, ref, session.progress, commit=commit)
+                reporemote.pull(session.repo, remote, ref, session.progress, commit=commit)
         yield read_base(session, refspec, commit)
 
 
@@ -80,7 +83,7 @@ def check_age(session: Session, now: Base, new: Base, allow_downgrade: bool) -> 
     if new.timestamp >= now.timestamp or new.commit == now.commit or allow_downgrade:
         return
     remote = new.refspec.rpartition(":")[0]
-    if session.repo.config(f'remote "{remote}"', ALLOW_DOWNGRADE) == "true":
+    if reporemote.read_config(session.repo, f'remote "{remote}"', ALLOW_DOWNGRADE) == "true":
         return
     raise StateError(
         f"the newest commit of {new.refspec} ({new.version or new.commit[:12]}, "

@@ -10,8 +10,7 @@ from pkglayer.engine.session import Session, base_files
 from pkglayer.log import printable, to_size
 from pkglayer.model.errors import ResolveError
 from pkglayer.model.offer import Details
-from pkglayer.model.request import Request
-from pkglayer.system import rpmdb, sack
+from pkglayer.system import rpmdb, sack, sackinfo
 
 
 @contextmanager
@@ -34,7 +33,7 @@ def _loaded(session: Session, filelists: bool = False) -> Iterator[sack.Sack]:
 def search(session: Session, terms: Sequence[str]) -> list[Details]:
     """Packages with all the words in name or summary; one row a name, best match first."""
     with _loaded(session) as loaded:
-        return loaded.search(terms)
+        return sackinfo.search(loaded, terms)
 
 
 def info(session: Session, specs: Sequence[str]) -> list[Details]:
@@ -46,7 +45,7 @@ def info(session: Session, specs: Sequence[str]) -> list[Details]:
             if not offers:
                 raise ResolveError(f"nothing is called '{printable(spec)}'",
                                    hint=f"try: pkglayer search {printable(spec)}")  # fmt: skip
-            found += [loaded.details(o) for o in offers]
+            found += [sackinfo.details(loaded, o) for o in offers]
     return found
 
 

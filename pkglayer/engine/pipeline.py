@@ -58,7 +58,8 @@ def apply(
     """Make base + request the next boot; with the dry-run option only plan it.
 
     `upgrade` lets layered packages move to newer versions; otherwise those of the state before stay
-    as they are; `check` may refuse the plan. Raises a PkglayerError of the stage that cannot go on; nothing has changed then.
+    as they are; `check` may refuse the plan. Raises a PkglayerError of the stage that cannot go
+    on; nothing has changed then.
     """
     before = session.sysroot.newest
     plan, repositories = solving.make_plan(session, base, request, upgrade=upgrade, local=local)
@@ -97,7 +98,7 @@ def obtain(
         progress=session.progress,
     )
     come = {f.package.nevra: (f.package, f.file) for f in fetched}
-    come |= {p.nevra: (p, brought[p.header_checksum].file) for p in missing if p.header_checksum in brought}
+    come |= {r.package.nevra: (r.package, r.file) for r in local}
     with ExitStack() as stack:
         for rpm in fetched:
             stack.callback(rpm.close)
@@ -187,7 +188,7 @@ def seed_accounts(session: Session) -> tuple[Account, ...]:
 
 
 def publish(session: Session, plan: Plan, checksum: str, extra_origin: dict[str, str]) -> bool:
-    """Deploy the commit with the request in its origin; False when that is the next boot already."""
+    """Deploy the commit with the request in its origin; False when it is the next boot already."""
     sysroot, newest = session.sysroot, session.sysroot.newest
     origin = {name: dict(group) for name, group in newest.origin.items()}
     origin["origin"] = {"refspec": plan.request.refspec, **extra_origin}

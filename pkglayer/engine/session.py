@@ -1,4 +1,4 @@
-"""What a verb works with: the sysroot, the settings, the options, and what is on disk to start from.
+"""What a verb works with: the sysroot, the settings, the options, and what is there to start from.
 
 A session that changes something holds libostree's lock and has a work directory of its own on the
 repository's file system; both are gone when it ends, and leftovers of a killed one are swept first.
@@ -9,7 +9,7 @@ import shlex
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -100,11 +100,11 @@ class Session:
         layers = layerfiles.read_layers(tree / "usr", self.etc)
         return request.with_wants([*request.commanded, *to_wants(layers)])
 
-    def _inherited(self, deployment: Deployment) -> Mapping[str, str]:
+    def _inherited(self, deployment: Deployment) -> dict[str, str]:
         for other in self.sysroot.deployments:
-            if other.index != deployment.index and (other.booted or other.index > deployment.index):
-                if group := other.origin.get(ORIGIN_GROUP):
-                    return group
+            older = other.booted or other.index > deployment.index
+            if other.index != deployment.index and older and ORIGIN_GROUP in other.origin:
+                return other.origin[ORIGIN_GROUP]
         return {}
 
 
@@ -146,8 +146,9 @@ def _recorded(session: Session) -> Iterator[None]:
     """Write what the body did, or why it failed, into the history; a dry run leaves no entry."""
     sysroot, before = session.sysroot, _next_boot(session)
     entry = HistoryEntry(
-        int(time.time()), *history.read_caller(), shlex.join(session.options.command), before, before
-    )
+        int(time.time()), *history.read_caller(), shlex.join(session.options.command),
+        before, before,
+    )  # fmt: skip
     try:
         yield
     except BaseException as e:

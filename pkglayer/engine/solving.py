@@ -91,7 +91,8 @@ def load_repositories(session: Session, tree: Path) -> list[rpmmd.Repository]:
 def read_repositories(session: Session, tree: Path) -> list[rpmmd.Repository]:
     """All configured repositories; `$releasever` is the target base's."""
     arch = sack.detect_arch()
-    variables = {"arch": arch, "basearch": sack.base_arch(arch), **config.read_variables(session.etc)}
+    variables = {"arch": arch, "basearch": sack.base_arch(arch)}
+    variables |= config.read_variables(session.etc)
     release = config.read_os_release(tree).get("VERSION_ID", "")
     variables.setdefault("releasever", session.options.releasever or release)
     return rpmmd.read_repositories(

@@ -52,6 +52,9 @@ class FileFlag(IntFlag):
     ARTIFACT = 1 << 12
 
 
+NO_FLAGS = FileFlag(0)
+
+
 @dataclass(frozen=True)
 class FileEntry:
     """One path of a package's header.
@@ -68,7 +71,7 @@ class FileEntry:
     group: str
     size: int = 0
     digest: str = ""
-    flags: FileFlag = FileFlag(0)
+    flags: FileFlag = NO_FLAGS
     linkto: str = ""
     hardlink: int = -1
     caps: str = ""

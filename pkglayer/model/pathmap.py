@@ -1,7 +1,7 @@
 """Where a path of an RPM goes in an immutable tree: a table of rules with a reason each.
 
-Pure: the caller resolves the symlinked directories of the base first, so that a path arrives here as
-the directory it really is (`/lib/x` as `usr/lib/x`, `/opt/x` as `var/opt/x` where the base links it).
+Pure: the caller resolves the symlinked directories of the base first, so that a path arrives as
+what it really is (`/lib/x` as `usr/lib/x`, `/opt/x` as `var/opt/x` where the base links it).
 """
 
 import stat
@@ -23,11 +23,13 @@ class Rule:
 
 
 RULES = (
-    Rule("etc/", "move", "usr/etc/", "OSTree keeps the defaults of /etc there and merges at deploy"),
-    Rule("var/opt/", "link", "usr/lib/opt/", "/opt is a link into /var: content stays immutable, and a link makes it appear"),
-    Rule("var/usrlocal/", "link-files", "usr/lib/usrlocal/", "/usr/local is a link into /var: shared directories stay the machine's, each file is linked"),
-    Rule("var/", "factory", FACTORY + "var/", "/var is the machine's: copied at first boot by systemd-tmpfiles, never overwritten"),
-    Rule("run/", "factory", FACTORY + "run/", "/run is empty at every boot: copied there by systemd-tmpfiles"),
+    Rule("etc/", "move", "usr/etc/", "OSTree keeps the defaults of /etc there"),
+    Rule("var/opt/", "link", "usr/lib/opt/", "/opt is a link into /var: linked from there"),
+    Rule("var/usrlocal/", "link-files", "usr/lib/usrlocal/",
+         "/usr/local is a link into /var: its directories stay the machine's, files are linked"),
+    Rule("var/", "factory", FACTORY + "var/",
+         "/var is the machine's: copied there at boot when missing, never overwritten"),
+    Rule("run/", "factory", FACTORY + "run/", "/run is empty at every boot: copied there"),
     Rule("boot/", "move", "usr/lib/ostree-boot/", "/boot is written by libostree, from the tree"),
     Rule("dev/", "refuse", "", "/dev is the kernel's"),
     Rule("proc/", "refuse", "", "/proc is the kernel's"),

@@ -10,11 +10,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pkglayer.model.masks import DROP, Mask, find_mask, normalise
+from pkglayer.model.objects import Xattrs
 from pkglayer.model.pathmap import FACTORY, quote
 from pkglayer.model.plan import Plan
 from pkglayer.model.record import Note
 from pkglayer.system.overlayroot import Root
-from pkglayer.system.repo import Repo, Tree, Xattrs
+from pkglayer.system.repo import Repo
+from pkglayer.system.repotree import Tree
 
 TMPFILES_PATH = "usr/lib/tmpfiles.d/zz-pkglayer.conf"
 """Late in order, so that a package's own tmpfiles.d line for a path wins."""
@@ -119,7 +121,7 @@ def _collect_var(root: Root, path: str, info: os.stat_result) -> None:
     if stat.S_ISDIR(info.st_mode):
         root.tmpfiles.append(f"d {line} {stat.S_IMODE(info.st_mode):04o} {owner} - -")
     elif stat.S_ISLNK(info.st_mode):
-        root.tmpfiles.append(f"L {line} - - - - {quote(os.readlink(source))}")
+        root.tmpfiles.append(f"L {line} - - - - {quote(str(source.readlink()))}")
     elif checksum := _store(root, real, source, info, mask):
         _put_parents(root, FACTORY + real)
         root.tree.put_file(FACTORY + real, checksum)
@@ -146,7 +148,7 @@ def _store(
     root: Root, path: str, source: Path, info: os.stat_result, mask: Mask | None
 ) -> str:
     if stat.S_ISLNK(info.st_mode):
-        return root.repo.write_symlink(os.readlink(source), info.st_uid, info.st_gid)
+        return root.repo.write_symlink(str(source.readlink()), info.st_uid, info.st_gid)
     if not stat.S_ISREG(info.st_mode):
         return ""
     if mask:

@@ -7,7 +7,6 @@ setuid, setgid or capabilities, and get them when the layer is built.
 """
 
 import hashlib
-import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -17,7 +16,8 @@ from pkglayer.log import Progress
 from pkglayer.model.errors import PackageError
 from pkglayer.model.package import FileEntry, FileFlag, Header, Imported, Package
 from pkglayer.system import filecaps, rpmlib
-from pkglayer.system.repo import Repo, Tree, Xattrs
+from pkglayer.system.repo import Repo
+from pkglayer.system.repotree import Tree
 
 HEADER_REF = "pkglayer/pkg/"
 """Plus the header's SHA-256: the import commit."""
@@ -125,7 +125,7 @@ def _write_dirs(repo: Repo, tree: Tree, header: Header) -> None:
 
 
 def _parents(path: str) -> Iterator[str]:
-    while (path := os.path.dirname(path)) != "/":
+    while path := path.rpartition("/")[0]:
         yield path
 
 

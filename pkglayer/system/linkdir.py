@@ -11,7 +11,8 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from pkglayer.system.repo import FileInfo, Repo
+from pkglayer.model.objects import FileInfo
+from pkglayer.system.repo import Repo
 
 DirMeta = Callable[[str], FileInfo | None]
 """Metadata of a directory of the tree by its relative path; None where the tree has none."""
@@ -57,7 +58,7 @@ class LinkDir:
         os.mknod(target, stat.S_IFCHR, os.makedev(0, 0))
 
     def _target(self, path: str) -> Path:
-        parent = os.path.dirname(path)
+        parent = path.rpartition("/")[0]
         if parent not in self._made:
             info = self.dirmeta(parent) or FileInfo(stat.S_IFDIR | 0o755, 0, 0, 0, "", ())
             self.put_dir(parent, info)

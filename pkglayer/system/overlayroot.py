@@ -15,11 +15,13 @@ from pathlib import Path
 
 from pkglayer.model import pathmap
 from pkglayer.model.errors import ConflictError, PackageError
+from pkglayer.model.objects import FileInfo
 from pkglayer.model.package import FileEntry, FileFlag, Imported
 from pkglayer.model.record import Note
 from pkglayer.system import mounts
 from pkglayer.system.linkdir import LinkDir
-from pkglayer.system.repo import FileInfo, Repo, Tree
+from pkglayer.system.repo import Repo
+from pkglayer.system.repotree import Tree
 
 MAX_LINKS = 40
 VAR_DIRS = (
@@ -48,9 +50,10 @@ class NearTree:
 class Root:
     """The state of one build; `stages.root.mount_root` makes, mounts and unmounts it.
 
-    `path` is the mounted tree with `etc` standing for `usr/etc`; `var` a plain directory that stands
-    for /var, outside the tree (what is there without scriptlets is in `var_seed`); `upper` what was written so far; `tree` the commit in the making;
-    `tmpfiles` the lines that make /var, /opt and /usr/local content appear at boot.
+    `path` is the mounted tree, with `etc` standing for `usr/etc`; `var` a plain directory outside
+    the tree that stands for /var, where `var_seed` names what is there without scriptlets; `upper`
+    what was written so far; `tree` the commit in the making; `tmpfiles` the lines that make
+    content of /var, /opt and /usr/local appear at boot; `notes` what goes elsewhere, and why.
     """
 
     def __init__(self, repo: Repo, base: str, near: NearTree, work: Path) -> None:
@@ -200,7 +203,7 @@ class Root:
             real = f"{self._real_dir(above, depth)}/{name}".lstrip("/")
             found = self.tree.find(_in_tree(real))
             if isinstance(found, str) and (target := self.repo.read_info(found).target):
-                joined = os.path.normpath(os.path.join("/", os.path.dirname(real), target))
+                joined = os.path.normpath(f"/{real}/../{target}" if target[0] != "/" else target)
                 real = self._real_dir(joined.strip("/"), depth + 1)
             self._real[path] = real
         return self._real[path]
@@ -257,6 +260,4 @@ def _parents(path: str) -> list[str]:
 
 
 def _walk(top: Path) -> Iterator[str]:
-    for where, dirs, files in os.walk(top):
-        for name in (*dirs, *files):
-            yield os.path.relpath(os.path.join(where, name), top)
+    yield from (str(path.relative_to(top)) for path in top.rglob("*"))

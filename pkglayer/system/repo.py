@@ -8,9 +8,8 @@ import os
 import shutil
 import stat
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,60 +18,10 @@ import gi
 gi.require_version("OSTree", "1.0")
 from gi.repository import Gio, GLib, OSTree  # noqa: E402  (require_version must come first)
 
-from pkglayer.log import Progress, log  # noqa: E402
-from pkglayer.model.errors import (  # noqa: E402
-    DeployError,
-    PkglayerError,
-    RepositoryError,
-    StateError,
-)
-
-Xattrs = tuple[tuple[bytes, bytes], ...]
-"""Extended attributes as (name with its final NUL, value), sorted by name."""
-
-
-@contextmanager
-def ostree_errors(
-    what: str, cls: type[PkglayerError] = DeployError, hint: str = ""
-) -> Iterator[None]:
-    """Turn a GLib.Error of the body into `cls`, with `what` in front of libostree's words."""
-    try:
-        yield
-    except GLib.Error as e:
-        raise cls(f"{what}: {e.message}", hint=hint) from e
-
-
-@dataclass(frozen=True)
-class DirTree:
-    """One directory's content: file name -> checksum, directory name -> (contents, metadata)."""
-
-    files: Mapping[str, str]
-    dirs: Mapping[str, tuple[str, str]]
-
-
-@dataclass(frozen=True)
-class Commit:
-    """A commit's own facts; `timestamp` in seconds since 1970 UTC, `tree` (contents, metadata)."""
-
-    checksum: str
-    parent: str
-    timestamp: int
-    version: str
-    tree: tuple[str, str]
-    metadata: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class FileInfo:
-    """Type, mode, owner and link target of a content object."""
-
-    mode: int
-    uid: int
-    gid: int
-    size: int
-    target: str
-    xattrs: Xattrs
-
+from pkglayer.model.errors import StateError  # noqa: E402
+from pkglayer.model.objects import Commit, DirTree, FileInfo, Xattrs  # noqa: E402
+from pkglayer.system.repoerrors import ostree_errors  # noqa: E402
+from pkglayer.system.repotree import Tree  # noqa: E402
 
 EMPTY_TREE = DirTree({}, {})
 
@@ -90,7 +39,7 @@ class Repo:
     def resolve(self, rev: str) -> str:
         """The checksum a ref, refspec, checksum or its beginning names; "" when there is none."""
         try:
-            found, checksum = self.handle.resolve_rev(rev, True)
+            _, checksum = self.handle.resolve_rev(rev, True)
         except GLib.Error:
             return ""
         return checksum or ""
@@ -335,17 +284,17 @@ class Repo:
             _, raw = self.handle.write_metadata(OSTree.ObjectType.DIR_META, None, variant, None)
         return bytes(raw).hex()
 
-    def open_tree(self, commit: str | None) -> "Tree":
+    def open_tree(self, commit: str | None) -> Tree:
         """A mutable copy of a commit's tree, read lazily; an empty one for None."""
         if commit is None:
-            tree = Tree(self, OSTree.MutableTree.new())
+            tree = Tree(OSTree.MutableTree.new())
             tree.handle.set_metadata_checksum(self.write_dirmeta(0o755))
             return tree
         with ostree_errors(f"cannot open the tree of {commit[:12]}", StateError):
-            return Tree(self, OSTree.MutableTree.new_from_commit(self.handle, commit))
+            return Tree(OSTree.MutableTree.new_from_commit(self.handle, commit))
 
     def write_commit(
-        self, tree: "Tree", *, parent: str | None, timestamp: int, subject: str,
+        self, tree: Tree, *, parent: str | None, timestamp: int, subject: str,
         metadata: Mapping[str, Any],
     ) -> str:  # fmt: skip
         """Write a mutable tree as a commit with exactly this time; returns its checksum."""
@@ -362,127 +311,6 @@ class Repo:
         with ostree_errors("cannot prune the repository"):
             _, _total, pruned, size = self.handle.prune(OSTree.RepoPruneFlags.REFS_ONLY, 0)
         return pruned, size
-
-    # --- remotes ---------------------------------------------------------------------------
-
-    def pull(
-        self, remote: str, ref: str, progress: Progress, *, subdirs: tuple[str, ...] = (),
-        commit: str = "", metadata_only: bool = False, depth: int = 0,
-    ) -> None:  # fmt: skip
-        """Pull a ref (or one commit of it); `subdirs` fetches only these absolute paths, and
-        `depth` parents of the commit come along (-1 for all there are).
-
-        Raises RepositoryError with libostree's reason.
-        """
-        options: dict[str, Any] = {"refs": GLib.Variant("as", [ref])}
-        if commit:
-            options["override-commit-ids"] = GLib.Variant("as", [commit])
-        flags = OSTree.RepoPullFlags.COMMIT_ONLY if metadata_only else OSTree.RepoPullFlags.NONE
-        options["flags"] = GLib.Variant("i", int(flags))
-        if depth:
-            options["depth"] = GLib.Variant("i", depth)
-        if subdirs:
-            options["subdirs"] = GLib.Variant("as", list(subdirs))
-        meter = OSTree.AsyncProgress.new()
-        meter.connect("changed", _pull_meter(progress))
-        progress.start(f"Pulling {remote}:{ref}")
-        with ostree_errors(
-            f"cannot pull {ref} from the remote {remote}", RepositoryError,
-            hint=f"check the network and the remote's URL ({self.remote_url(remote)})",
-        ):  # fmt: skip
-            self.handle.pull_with_options(remote, GLib.Variant("a{sv}", options), meter, None)
-        meter.finish()
-        progress.done()
-
-    def remote_url(self, remote: str) -> str:
-        """The remote's URL, or "" when there is no such remote."""
-        try:
-            return str(self.handle.remote_get_url(remote)[1])
-        except GLib.Error:
-            return ""
-
-    def remotes(self) -> tuple[str, ...]:
-        """Names of the configured remotes."""
-        return tuple(self.handle.remote_list() or ())
-
-    def remote_refs(self, remote: str) -> dict[str, str]:
-        """The refs that a remote's summary offers; raises RepositoryError."""
-        with ostree_errors(f"cannot list the refs of the remote {remote}", RepositoryError):
-            _, refs = self.handle.remote_list_refs(remote, None)
-        return dict(refs)
-
-    def config(self, group: str, key: str) -> str:
-        """One value of the repository's config file, "" when unset."""
-        try:
-            return str(self.handle.get_config().get_string(group, key))
-        except GLib.Error:
-            return ""
-
-
-class Tree:
-    """A mutable tree; paths are relative, without symlinks, `/` between names."""
-
-    def __init__(self, repo: Repo, handle: Any) -> None:
-        self.repo = repo
-        self.handle = handle
-        self._nodes: dict[str, Any] = {"": handle}
-
-    def find(self, path: str) -> "str | Tree | None":
-        """A file's checksum, a directory as a Tree, or None."""
-        node = self.handle
-        parts = [p for p in path.split("/") if p]
-        for number, part in enumerate(parts):
-            try:
-                _, checksum, below = node.lookup(part)
-            except GLib.Error:
-                return None
-            if below is None:
-                return str(checksum) if number == len(parts) - 1 else None
-            node = below
-        return Tree(self.repo, node)
-
-    @property
-    def metadata(self) -> str:
-        return str(self.handle.get_metadata_checksum())
-
-    def names(self) -> tuple[str, ...]:
-        """Names of files and directories directly in this tree."""
-        return (*self.handle.get_files(), *self.handle.get_subdirs())
-
-    def put_file(self, path: str, checksum: str) -> None:
-        """Put a content object at a path whose directory exists, in place of any file."""
-        parent, name = self._parent(path)
-        with ostree_errors(f"cannot place /{path}"):
-            parent.replace_file(name, checksum)
-
-    def put_dir(self, path: str, metadata: str) -> None:
-        """Make a directory if it is not there and give it this dirmeta."""
-        parent, name = self._parent(path)
-        with ostree_errors(f"cannot place /{path}"):
-            _, node = parent.ensure_dir(name)
-            node.set_metadata_checksum(metadata)
-        self._nodes[path.strip("/")] = node
-
-    def remove(self, path: str) -> None:
-        """Remove a file or a whole directory; nothing to do when it is not there."""
-        parent, name = self._parent(path, allow_missing=True)
-        self._nodes = {"": self.handle}
-        if parent is not None:
-            with ostree_errors(f"cannot remove /{path}"):
-                parent.remove(name, True)
-
-    def _parent(self, path: str, allow_missing: bool = False) -> tuple[Any, str]:
-        above, _, name = path.strip("/").rpartition("/")
-        if above in self._nodes:
-            return self._nodes[above], name
-        found = self.find(above)
-        if isinstance(found, Tree):
-            self._nodes[above] = found.handle
-            return found.handle, name
-        if allow_missing:
-            return None, name
-        raise DeployError(f"/{above} is not a directory in the tree")
-
 
 class _Metadata(Mapping[str, Any]):
     """A commit's a{sv} metadata, unpacked key by key when asked."""
@@ -511,19 +339,6 @@ def open_repo(path: Path) -> Repo:
     return Repo(handle)
 
 
-def _pull_meter(progress: Progress) -> Callable[[Any], None]:
-    seen = 0
-
-    def changed(meter: Any) -> None:
-        nonlocal seen
-        fetched = meter.get_uint("fetched") or 0
-        if fetched > seen:
-            progress.advance(fetched - seen, meter.get_status() or "")
-            seen = fetched
-
-    return changed
-
-
 def _rows(array: Any) -> Iterator[tuple[str, Any]]:
     for number in range(array.n_children()):
         row = array.get_child_value(number)
@@ -548,5 +363,3 @@ def _to_variant(value: Any) -> Any:
         return GLib.Variant("s", value)
     return GLib.Variant("as", list(value))
 
-
-log.debug("libostree %s", OSTree.VERSION_S if hasattr(OSTree, "VERSION_S") else "?")

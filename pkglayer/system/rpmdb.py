@@ -34,7 +34,7 @@ _CONFLICTS = (rpm.RPMPROB_FILE_CONFLICT, rpm.RPMPROB_NEW_FILE_CONFLICT)
 
 
 def find_dbpath(root: Path) -> str:
-    """The path of the rpmdb in a tree, relative; raises StateError when there is none we can use."""
+    """The path of the rpmdb in a tree, relative; raises StateError without one we can use."""
     for path in DB_PATHS:
         directory = root / path
         if directory.is_symlink() or not directory.is_dir():

@@ -4,10 +4,10 @@ Arguments are lists, never shell text; output is captured as bytes and decoded l
 is logged ready to paste under --debug. Scriptlets do not come through here but through `sandbox`.
 """
 
-import os
 import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from pkglayer.log import log
 from pkglayer.model.errors import PkglayerError
@@ -40,7 +40,7 @@ def run(
         )
     except FileNotFoundError as e:
         raise PkglayerError(
-            f"the program {argv[0]} is not installed", hint=f"install {os.path.basename(argv[0])}"
+            f"the program {argv[0]} is not installed", hint=f"install {Path(argv[0]).name}"
         ) from e
     if check and done.returncode:
         text = done.stderr.decode(errors="replace").strip()

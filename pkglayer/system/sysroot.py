@@ -30,7 +30,8 @@ from pkglayer.model.errors import (  # noqa: E402
 )
 from pkglayer.model.plan import Base  # noqa: E402
 from pkglayer.system import mounts  # noqa: E402
-from pkglayer.system.repo import Repo, ostree_errors  # noqa: E402
+from pkglayer.system.repo import Repo  # noqa: E402
+from pkglayer.system.repoerrors import ostree_errors  # noqa: E402
 
 BASE_KEY = "pkglayer.base"
 """Commit metadata of a layered commit: the base commit's checksum."""

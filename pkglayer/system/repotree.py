@@ -1,0 +1,72 @@
+"""A tree in the making, on OSTree's mutable tree: read lazily, so opening one costs nothing."""
+
+from typing import Any
+
+from gi.repository import GLib
+
+from pkglayer.model.errors import DeployError
+from pkglayer.system.repoerrors import ostree_errors
+
+
+class Tree:
+    """A mutable tree; paths are relative, without symlinks, `/` between names."""
+
+    def __init__(self, handle: Any) -> None:
+        self.handle = handle
+        self._nodes: dict[str, Any] = {"": handle}
+
+    def find(self, path: str) -> "str | Tree | None":
+        """A file's checksum, a directory as a Tree, or None."""
+        node = self.handle
+        parts = [p for p in path.split("/") if p]
+        for number, part in enumerate(parts):
+            try:
+                _, checksum, below = node.lookup(part)
+            except GLib.Error:
+                return None
+            if below is None:
+                return str(checksum) if number == len(parts) - 1 else None
+            node = below
+        return Tree(node)
+
+    @property
+    def metadata(self) -> str:
+        return str(self.handle.get_metadata_checksum())
+
+    def names(self) -> tuple[str, ...]:
+        """Names of files and directories directly in this tree."""
+        return (*self.handle.get_files(), *self.handle.get_subdirs())
+
+    def put_file(self, path: str, checksum: str) -> None:
+        """Put a content object at a path whose directory exists, in place of any file."""
+        parent, name = self._parent(path)
+        with ostree_errors(f"cannot place /{path}"):
+            parent.replace_file(name, checksum)
+
+    def put_dir(self, path: str, metadata: str) -> None:
+        """Make a directory if it is not there and give it this dirmeta."""
+        parent, name = self._parent(path)
+        with ostree_errors(f"cannot place /{path}"):
+            _, node = parent.ensure_dir(name)
+            node.set_metadata_checksum(metadata)
+        self._nodes[path.strip("/")] = node
+
+    def remove(self, path: str) -> None:
+        """Remove a file or a whole directory; nothing to do when it is not there."""
+        parent, name = self._parent(path, allow_missing=True)
+        self._nodes = {"": self.handle}
+        if parent is not None:
+            with ostree_errors(f"cannot remove /{path}"):
+                parent.remove(name, True)
+
+    def _parent(self, path: str, allow_missing: bool = False) -> tuple[Any, str]:
+        above, _, name = path.strip("/").rpartition("/")
+        if above in self._nodes:
+            return self._nodes[above], name
+        found = self.find(above)
+        if isinstance(found, Tree):
+            self._nodes[above] = found.handle
+            return found.handle, name
+        if allow_missing:
+            return None, name
+        raise DeployError(f"/{above} is not a directory in the tree")
