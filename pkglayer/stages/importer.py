@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from pkglayer.log import Progress
 from pkglayer.model.errors import PackageError
+from pkglayer.model.objects import Xattrs
 from pkglayer.model.package import FileEntry, FileFlag, Header, Imported, Package
 from pkglayer.system import filecaps, rpmlib
 from pkglayer.system.repo import Repo
@@ -177,7 +178,8 @@ def _write_content(
                 digest.update(chunk)
             yield chunk
 
-    mode, xattrs = entry.mode & 0o1777, ()  # type: int, Xattrs
+    mode = entry.mode & 0o1777
+    xattrs: Xattrs = ()
     if is_plain(entry):
         mode = entry.mode & 0o7777
         if entry.caps:
