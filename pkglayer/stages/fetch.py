@@ -32,8 +32,8 @@ from pkglayer.model.package import Package
 from pkglayer.system import rpmlib
 from pkglayer.system.keyring import Keyring, check_rpm
 from pkglayer.system.privatedir import open_private
-from pkglayer.system.rpmmdget import Download, download
 from pkglayer.system.rpmmd import Repository
+from pkglayer.system.rpmmdget import Download, download
 
 _ALGORITHMS = frozenset({"sha1", "sha224", "sha256", "sha384", "sha512"})
 _CHUNK = 1 << 20

@@ -1,7 +1,7 @@
 """Metadata of RPM repositories: downloaded, verified and cached by libdnf and librepo.
 
 `load_repositories(repositories, offline=, refresh=, progress=)` makes metadata available and
-returns the repositories as they are then. One that is down never raises: it comes back with
+returns the enabled repositories as they are then. One that is down never raises: it comes back with
 `problem` set, and `stale` when older metadata is used in its place. What is configured is read by
 `rpmmdconf`, packages are downloaded by `rpmmdget`, dependencies are solved in `sack`.
 """
@@ -24,6 +24,7 @@ from pkglayer.system.rpmmdconf import Repository, Sources, read_repositories
 __all__ = [
     "Repository",
     "Sources",
+    "load_disabled",
     "load_repositories",
     "read_repositories",
     "require_available",
@@ -74,11 +75,16 @@ def load_repositories(
     """Make the metadata of the enabled repositories usable; one that is down says so itself.
 
     `offline` uses what is cached, whatever its age; `refresh` asks the server even for metadata
-    that has not expired. Disabled repositories come back too, with what was once cached of them.
+    that has not expired.
     """
     progress = progress or Quiet()
     with _bounded_files():
-        return [_load(r, offline or not r.enabled, refresh, progress) for r in repositories]
+        return [_load(r, offline, refresh, progress) for r in repositories if r.enabled]
+
+
+def load_disabled(repositories: Sequence[Repository]) -> list[Repository]:
+    """The disabled repositories with what was once cached of them: only to tell what they have."""
+    return [_load_cached(r, "") for r in repositories if not r.enabled]
 
 
 def _load(repository: Repository, offline: bool, refresh: bool, progress: Progress) -> Repository:
@@ -149,9 +155,8 @@ def _bounded_files() -> Iterator[None]:
 
 def require_available(repositories: Sequence[Repository]) -> None:
     """Raise RepositoryError when not one repository can be used though some are enabled."""
-    enabled = [r for r in repositories if r.enabled]
-    down = [r for r in enabled if not r.available]
-    if down and len(down) == len(enabled):
+    down = [r for r in repositories if not r.available]
+    if down and len(down) == len(repositories):
         reasons = "; ".join(f"{r.id}: {r.problem}" for r in down)
         raise RepositoryError(
             f"no repository can be used: {reasons}",
