@@ -33,12 +33,14 @@ class Trigger:
     `filetriggerun`, `filetriggerpostun`, `transfiletriggerin`, `transfiletriggerun`,
     `transfiletriggerpostun`. `conditions` are (name, sense flags, EVR) for package triggers and
     (path prefix, 0, "") for file triggers. `priority` orders file triggers, higher first.
+    `positions` are the conditions' places in the header, where those of all triggers are mixed.
     """
 
     kind: str
     script: Scriptlet
     conditions: tuple[tuple[str, int, str], ...]
     priority: int = 1_000_000
+    positions: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

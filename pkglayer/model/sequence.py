@@ -148,10 +148,8 @@ class _Planner:
             if (trigger := self._match(owner, member, kind)) is not None:
                 yield self._trigger_run(owner, trigger, member, self._count(name))
         done: list[Trigger] = []
-        for trigger in (t for t in member.triggers if _is_plain(t)):
-            for condition in trigger.conditions:
-                if any(trigger is d for d in done):
-                    break
+        for condition, trigger in _entries(member):
+            if not any(trigger is d for d in done):
                 yield from self._set_off_by(member, condition[0], kind, done)
 
     def _set_off_by(
@@ -166,12 +164,13 @@ class _Planner:
 
     def _match(self, owner: Member, source: Member, kind: str) -> Trigger | None:
         """The first trigger of `owner` that `source` sets off; one pair runs one script at most."""
-        for trigger in owner.triggers:
-            if trigger.kind != kind:
-                continue
-            for condition in trigger.conditions:
-                if condition[0] == source.nevra.name and self.satisfies(source, condition):
-                    return trigger
+        for condition, trigger in _entries(owner):
+            if (
+                trigger.kind == kind
+                and condition[0] == source.nevra.name
+                and self.satisfies(source, condition)
+            ):
+                return trigger
         return None
 
     def _trigger_run(self, owner: Member, trigger: Trigger, source: Member, count: int) -> Run:
@@ -181,7 +180,7 @@ class _Planner:
     # --- triggers on files -----------------------------------------------------------------
 
     def _file_triggers(self, member: Member, *, upper: bool) -> Iterator[Run]:
-        """Everybody's file triggers on this package's files, then its own on everybody's."""
+        """Everybody's file triggers on this package's files, then its own on all others'."""
         found = [
             (owner, trigger)
             for owner in self.members
@@ -189,8 +188,9 @@ class _Planner:
         ]
         for owner, trigger in sorted(found, key=lambda f: -f[1].priority):
             yield from _file_run(owner, trigger, _matching(trigger, [member]), member)
+        others = self.members[:-1]
         for trigger in _by_priority(_of_class(member, "filetriggerin", upper)):
-            yield from _file_run(member, trigger, _matching_dirs(trigger, self.members), member)
+            yield from _file_run(member, trigger, _matching_dirs(trigger, others), member)
 
     def _transaction_triggers(self) -> Iterator[Run]:
         """The base's on all that was added, by priority; then each added package's own on all."""
@@ -202,6 +202,17 @@ class _Planner:
             own = [t for t in member.triggers if t.kind == "transfiletriggerin"]
             for trigger in _by_priority(own):
                 yield from _file_run(member, trigger, _matching_dirs(trigger, self.members), None)
+
+
+def _entries(owner: Member) -> list[tuple[Condition, Trigger]]:
+    """All conditions on packages in the header's order, which goes across triggers."""
+    entries = [
+        (place, condition, trigger)
+        for trigger in owner.triggers
+        if _is_plain(trigger)
+        for place, condition in zip(trigger.positions, trigger.conditions, strict=True)
+    ]
+    return [(condition, trigger) for _, condition, trigger in sorted(entries, key=lambda e: e[0])]
 
 
 def _of_class(owner: Member, kind: str, upper: bool) -> list[Trigger]:

@@ -6,17 +6,28 @@ The packages' files appear between %pre and %post, and get their owners then, wh
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from pkglayer.log import Progress
 from pkglayer.model.accounts import find_added, find_seeds
 from pkglayer.model.errors import ScriptError
 from pkglayer.model.package import Imported
 from pkglayer.model.record import Account, Note, ScriptRun
-from pkglayer.model.scriptlet import REPLACE, RULES, SKIP, Limits, Rule, find_policy, is_fatal
+from pkglayer.model.scriptlet import (
+    REPLACE,
+    RULES,
+    RUN,
+    SKIP,
+    Limits,
+    Rule,
+    Scriptlet,
+    find_policy,
+    is_fatal,
+)
 from pkglayer.model.sequence import Run, Step, Unpack
-from pkglayer.system import accountfiles, interpreters, owners, rpmtriggers, sandbox
+from pkglayer.system import accountfiles, interpreters, owners, rpmlua, rpmtriggers, sandbox
 from pkglayer.system.overlayroot import Root
 
 SHELL = ("/bin/sh",)
@@ -81,8 +92,9 @@ def _check_interpreters(
 ) -> None:
     users: dict[str, Run] = {}
     for step in steps:
-        if isinstance(step, Run) and _rule(step, setup).action != SKIP:
+        if isinstance(step, Run) and _rule(step, setup).action == RUN:
             users.setdefault(step.script.program[0], step)
+    users.pop(rpmlua.LUA, None)
     layer = (entry for imported in order for entry in imported.header.files)
     missing = list(interpreters.find_missing(root.path, users, layer))
     if missing:
@@ -96,6 +108,10 @@ def _check_interpreters(
 
 def _rule(step: Run, setup: Setup) -> Rule:
     return find_policy(step.owner.nevra.name, step.kind, setup.rules)
+
+
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 class _Job:
@@ -139,15 +155,9 @@ class _Job:
         if rule.action == SKIP:
             self.notes.append(Note(nevra, f"%{step.kind}", f"not run: {rule.reason}"))
             return
-        body = rule.body if rule.action == REPLACE else step.script.body
-        program = SHELL if rule.action == REPLACE else step.script.program
-        outcome = self._sandboxed(
-            program,
-            script=body.encode("utf-8", "surrogateescape") if body else None,
-            arguments=[str(a) for a in step.arguments] if body else [],
-            stdin="".join(f"{path}\n" for path in step.stdin).encode("utf-8", "surrogateescape"),
-            label=f"{step.owner.nevra.name} %{step.kind}",
-        )
+        if rule.action == REPLACE:
+            step = replace(step, script=Scriptlet(step.kind, SHELL, rule.body))
+        outcome = self._run(step)
         self.runs.append(ScriptRun(nevra, step.kind, outcome.exit_code, outcome.output))
         self._notice_accounts(step.owner.nevra.name)
         if outcome.exit_code or outcome.killed_by:
@@ -159,6 +169,27 @@ class _Job:
             accountfiles.move_to_altfiles(self.root.path, self.texts)
         return ScriptReport(tuple(self.runs), tuple(self.accounts), tuple(self.notes))
 
+    def _run(self, step: Run) -> sandbox.Outcome:
+        script, label = step.script, f"{step.owner.nevra.name} %{step.kind}"
+        stdin = _encode("".join(f"{path}\n" for path in step.stdin))
+        if rpmlua.needs_librpm(script):
+            launch = rpmlua.to_launch(self.root.path, step)
+            return self._sandboxed(
+                launch.argv,
+                label=label,
+                script=launch.job,
+                stdin=stdin,
+                env=launch.env,
+                binds=launch.binds,
+            )
+        return self._sandboxed(
+            script.program,
+            label=label,
+            script=_encode(script.body) if script.body else None,
+            arguments=[str(a) for a in step.arguments] if script.body else [],
+            stdin=stdin,
+        )
+
     def _sandboxed(
         self,
         program: Sequence[str],
@@ -167,6 +198,8 @@ class _Job:
         script: bytes | None = None,
         arguments: Sequence[str] = (),
         stdin: bytes = b"",
+        env: Mapping[str, str] | None = None,
+        binds: Sequence[tuple[Path, str]] = (),
     ) -> sandbox.Outcome:
         return sandbox.run_sandboxed(
             self.root.path,
@@ -175,7 +208,8 @@ class _Job:
             script=script,
             arguments=arguments,
             stdin=stdin,
-            env={"SOURCE_DATE_EPOCH": str(self.setup.epoch)},
+            env={"SOURCE_DATE_EPOCH": str(self.setup.epoch), **(env or {})},
+            binds=binds,
             limits=self.setup.limits,
             readonly=[self.setup.dbpath],
             on_line=lambda line: self.progress.note(f"{label}: {line}"),

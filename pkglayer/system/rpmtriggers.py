@@ -151,11 +151,14 @@ def _read_mode(h: Any, mode: str, scripts: Sequence[str]) -> Iterator[Trigger]:
         h[f"{mode}triggerversion"],
         strict=True,
     )
-    for index, group in groupby(sorted(rows, key=lambda r: int(r[0])), key=lambda r: r[0]):
-        conditions = tuple((name, sense, evr) for _, name, sense, evr in group)
+    by_trigger = sorted(enumerate(rows), key=lambda r: int(r[1][0]))
+    for index, group in groupby(by_trigger, key=lambda r: int(r[1][0])):
+        entries = list(group)
+        conditions = tuple((name, sense, evr) for _, (_, name, sense, evr) in entries)
         if kind := _kind(mode, conditions[0][1]):
             script = Scriptlet(kind, (programs[index],), scripts[index], flags[index])
-            yield Trigger(kind, script, conditions, priorities[index])
+            places = tuple(place for place, _ in entries)
+            yield Trigger(kind, script, conditions, priorities[index], places)
 
 
 def _kind(mode: str, sense: int) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from pkglayer.model.errors import ScriptError
 from tests.support.ostree import Base
-from tests.support.rpms import Entry, build_rpm
+from tests.support.rpms import Entry, Trigger, build_rpm
 from tests.support.scripted import scripted
 from tests.support.trees import Dir, File
 
@@ -66,3 +66,61 @@ def test_failing_post_ends_it_and_shows_the_output(tmp_path: Path, base: Base) -
         pass
     assert caught.value.data["exit_code"] == 3
     assert caught.value.data["package"] == "bad-1-1.noarch"
+
+
+class TestLua:
+    def test_runs_in_the_tree_with_posix_and_arguments(self, tmp_path: Path, base: Base) -> None:
+        body = """
+        posix.mkdir("/usr/share/lua")
+        local out = io.open("/usr/share/lua/said", "w")
+        out:write(arg[1], " ", arg[2] + 1, " ", posix.stat("/usr/bin/busybox", "type"), " }{ ",
+                  tostring(posix.access("/home/nobody")))
+        out:close()
+        print("hello", "there")
+        """
+        foo = build_rpm(tmp_path, "foo", scripts={"post": ("<lua>", body)})
+        with scripted(tmp_path, base, [foo]) as done:
+            assert done.text("usr/share/lua/said") == "<lua> 2 regular }{ nil"
+            assert done.told == ["foo %post: hello\tthere"]
+
+    def test_error_is_a_failure_with_its_reason(self, tmp_path: Path, base: Base) -> None:
+        foo = build_rpm(tmp_path, "foo", scripts={"pre": ("<lua>", "error('no such luck')")})
+        with (
+            pytest.raises(ScriptError, match="no such luck"),
+            scripted(tmp_path, base, [foo]),
+        ):
+            pass
+
+    def test_trigger_gets_file_names(self, tmp_path: Path, base: Base) -> None:
+        body = """
+        local out = io.open("/usr/share/said", "w")
+        local file = rpm.next_file()
+        while file do
+            out:write(file, "\\n")
+            file = rpm.next_file()
+        end
+        out:close()
+        """
+        trigger = Trigger("transfiletriggerin", "/usr/share/d", ("<lua>", body))
+        foo = build_rpm(
+            tmp_path, "foo", files={"usr/share/d/a": "", "usr/share/d/b": ""}, triggers=[trigger]
+        )
+        with scripted(tmp_path, base, [foo]) as done:
+            assert done.text("usr/share/said").split() == ["/usr/share/d/a", "/usr/share/d/b"]
+
+
+def test_macros_and_header_tags_in_a_body(tmp_path: Path, base: Base) -> None:
+    """`-e` expands macros when the scriptlet runs, `-q` header tags; neither on the host."""
+    foo = build_rpm(
+        tmp_path,
+        "foo",
+        scripts={
+            "pre -e": "echo %{_bindir} $1 %(echo x > /usr/share/made; echo there) > /usr/share/e",
+            "post -q": "echo %{NAME} %{VERSION} $1 > /usr/share/q",
+        },
+    )
+    with scripted(tmp_path, base, [foo]) as done:
+        assert done.text("usr/share/e") == "/usr/bin 1 there\n"
+        assert done.text("usr/share/made") == "x\n"
+        assert done.text("usr/share/q") == "foo 1 1\n"
+    assert not Path("/usr/share/made").exists()
