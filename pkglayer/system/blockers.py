@@ -27,6 +27,12 @@ def _list(offers: Sequence[Offer], limit: int = 3) -> str:
     return ", ".join(texts[:limit]) + more
 
 
+def _down(sack: Sack) -> str:
+    """The repositories that are out of sight, with reasons; empty if there are none."""
+    texts = [f"{r.id} ({r.problem})" for r in sack.repositories if not r.available]
+    return f"a repository that cannot be used now, {', '.join(texts)}," if texts else ""
+
+
 # What cannot be found
 
 
@@ -37,7 +43,7 @@ def unknown_error(sack: Sack, wants: Sequence[Want], groups: Sequence[Group]) ->
     down = [r.id for r in sack.repositories if not r.available]
     hints = list(dict.fromkeys(r.hint for r in rows if r.hint))
     if down:
-        hints.insert(0, f"the repository {', '.join(down)} cannot be used now and may have it")
+        hints.insert(0, f"{_down(sack)} may have it")
     return ResolveError(
         "; ".join(r.text for r in rows),
         hint="; ".join(hints) or "look for names with: pkglayer search TERM",
@@ -213,9 +219,8 @@ def _sentence(spec: str, blocker: _Blocker | None, solution: Solution) -> str:
 
 
 def _way_out(sack: Sack, spec: str, blocker: _Blocker | None) -> str:
-    down = [r.id for r in sack.repositories if not r.available]
-    if down:
-        return f"the repository {', '.join(down)} cannot be used now; try again when it can"
+    if down := _down(sack):
+        return f"{down} may have what is missing; try again when it can be used"
     if blocker and blocker.offers and all(sack.is_excluded(o) for o in blocker.offers):
         return (
             "excludepkgs or includepkgs of the repository keep it out: change them if you want it"

@@ -30,7 +30,7 @@ __all__ = [
     "require_available",
 ]
 
-MAX_METADATA_FILE = 2 * 1024**3
+MAX_METADATA_FILE = 1024**3
 """Bytes that one downloaded metadata file may have; Fedora's largest is about 0.1 GB."""
 
 

@@ -8,6 +8,7 @@ a failure is told is for `stages.resolve`.
 
 import contextlib
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ import hawkey
 from pkglayer.model.errors import RepositoryError, StateError
 from pkglayer.model.offer import CACHE, CachedHead, Offer, Solution
 from pkglayer.model.package import Package
+from pkglayer.system.privatedir import open_private
 from pkglayer.system.rpmconfig import database_path
 from pkglayer.system.rpmmd import Repository
+from pkglayer.system.sackcache import parse_apart
 from pkglayer.system.sackview import View
 
 _DATABASES = frozenset({"rpmdb.sqlite", "Packages", "Packages.db"})
@@ -119,33 +122,46 @@ def load_sack(
 
     `root` is a directory that has the base's database at `dbpath`; `cachedir` keeps parsed
     metadata between runs, whatever the base; `disabled` (from `rpmmd.load_disabled`) help to tell
-    where a missing package would be. Raises StateError for an unreadable database,
-    RepositoryError for metadata that cannot be parsed, naming it.
+    where a missing package would be. A repository whose metadata is broken counts as down: see
+    the result's `repositories`. Raises StateError for an unreadable database.
     """
+    cachedir = open_private(cachedir)
     sack = new_sack(cachedir, root, arch)
     _load_base(sack, root, dbpath)
-    usable = [r for r in repositories if r.available]
-    for repository in usable:
-        try:
-            sack.load_repo(repository.link, build_cache=True, load_filelists=filelists)
-        except (hawkey.Exception, OSError) as e:
-            raise RepositoryError(
-                f"the metadata of repository {repository.id} cannot be read: {e}",
-                hint=f"leave it out with --disablerepo={repository.id}, or try again later",
-            ) from e
+    known = [_load_repository(sack, r, cachedir, root, arch, filelists) for r in repositories]
     heads = {}
     for head in sorted(cached, key=lambda h: str(h.path)):
         with contextlib.suppress(OSError):
             heads[sack.add_cmdline_package(str(head.path)).location] = head
     return Sack(
         sack,
-        tuple(repositories),
+        tuple(known),
         heads,
         disabled=tuple(disabled),
         cachedir=cachedir,
         root=root,
         arch=arch,
     )
+
+
+def _load_repository(
+    sack: Any, repository: Repository, cachedir: Path, root: Path, arch: str, filelists: bool
+) -> Repository:
+    """Load one repository; one whose metadata is broken counts as down, with the reason."""
+
+    def load(into: Any) -> None:
+        into.load_repo(repository.link, build_cache=True, load_filelists=filelists)
+
+    if not repository.available:
+        return repository
+    try:
+        parse_apart(repository, cachedir, filelists, lambda: load(new_sack(cachedir, root, arch)))
+        load(sack)
+    except RepositoryError as e:
+        return replace(repository, available=False, problem=e.message)
+    except (hawkey.Exception, OSError) as e:
+        return replace(repository, available=False, problem=f"its metadata cannot be read: {e}")
+    return repository
 
 
 def new_sack(cachedir: Path, root: Path, arch: str) -> Any:
