@@ -13,7 +13,7 @@ from pkglayer.model.errors import RepositoryError, StateError, UsageError
 from pkglayer.model.plan import Base
 from pkglayer.system import reporemote
 
-PREVIEW_DIRS = tuple(f"/{path}" for path in BASE_FILES if path != "usr/lib/os-release")
+PREVIEW_PATHS = tuple(f"/{path}" for path in BASE_FILES)
 ALLOW_DOWNGRADE = "pkglayer-allow-downgrade"
 """Key of a remote's section in the repository config: its server may roll back."""
 
@@ -42,7 +42,7 @@ def newest_base(session: Session, refspec: str, *, full: bool = True) -> Iterato
     remote, ref = parse_refspec(session, refspec)
     with _ref_kept(session, remote, ref, always=not full):
         if remote and not session.options.offline:
-            dirs = () if full else PREVIEW_DIRS
+            dirs = () if full else PREVIEW_PATHS
             reporemote.pull(session.repo, remote, ref, session.progress, subdirs=dirs)
         commit = session.repo.resolve(refspec)
         if not commit:
