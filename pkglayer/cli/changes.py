@@ -151,15 +151,20 @@ def register(app: typer.Typer) -> None:
 def show(common: Common, session: "Session", outcome: "Outcome") -> None:
     """Print what a change did or would do."""
     from pkglayer.cli import renderplan
+    from pkglayer.engine import states
     from pkglayer.system.rpmlib import evr_compare
 
-    previous = outcome.previous
+    previous, bases = outcome.previous, (outcome.before.base.commit, outcome.plan.base.commit)
+    base_diff = states.diff_bases(session, *bases) if bases[0] != bases[1] else None
     if common.as_json:
-        plan = renderplan.plan_json(outcome.plan, previous, evr_compare)
-        print_json({**plan, "commit": outcome.commit, "changed": outcome.changed,
-                    "reused": outcome.reused})  # fmt: skip
+        data = renderplan.plan_json(outcome.plan, previous, evr_compare)
+        data |= {"commit": outcome.commit, "changed": outcome.changed, "reused": outcome.reused}
+        data["base_diff"] = renderplan.diff_json(base_diff) if base_diff else None
+        print_json(data)
         return
     typer.echo(renderplan.render_plan(outcome.plan, previous, evr_compare), nl=False)
+    if base_diff is not None:
+        typer.echo(f"The base itself: {renderplan.diff_summary(base_diff)}.")
     if common.dry_run or not outcome.commit:
         typer.echo("Nothing was changed: this was a dry run.")
     elif not outcome.changed:

@@ -85,6 +85,17 @@ def render_diff(diff: PackageDiff, news: News | None = None) -> str:
     return "\n".join(lines) + "\n"
 
 
+def diff_summary(diff: PackageDiff) -> str:
+    """A difference in numbers, for where the whole list would be too much."""
+    parts = {
+        "upgraded": diff.upgraded,
+        "downgraded": diff.downgraded,
+        "added": diff.added,
+        "removed": diff.removed,
+    }
+    return ", ".join(f"{len(v)} packages {k}" for k, v in parts.items() if v) or "same packages"
+
+
 def diff_json(diff: PackageDiff, news: News | None = None) -> dict[str, Any]:
     """A package difference as JSON values; changelog entries by NEVRA where `news` is given."""
 

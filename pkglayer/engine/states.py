@@ -125,6 +125,13 @@ def diff_states(session: Session, old: str, new: str, *, changelogs: bool = Fals
     return StateDiff(a, b, diff, news)
 
 
+def diff_bases(session: Session, old: str, new: str) -> PackageDiff:
+    """How the packages of two base commits differ; of the new one only the rpmdb need be here."""
+    with ExitStack() as stack:
+        views = [stack.enter_context(open_state(session, Target(c, "base"))) for c in (old, new)]
+        return diff_packages(views[0].packages(), views[1].packages(), evr_compare)
+
+
 def find_pair(session: Session, old: str, new: str) -> tuple[Target, Target]:
     """The two states to compare; with one word or none, those a person most likely means.
 

@@ -21,6 +21,12 @@ STATEROOT = "world"
 REFSPEC = "world:world/stable"
 
 
+def say(text: str) -> None:
+    """A line at once, in order with what the commands print."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
 class Demo:
     """A sysroot below `directory` and the commands that are run on it."""
 
@@ -60,9 +66,8 @@ class Demo:
 
     def show(self, title: str, *words: str) -> None:
         """Print what the next command is for, the command, and its output."""
-        print(f"\n\x1b[1m# {title}\x1b[0m" if sys.stdout.isatty() else f"\n# {title}")
-        print(f"$ pkglayer {shlex.join([w for w in words if w])} --sysroot {self.sysroot}")
-        sys.stdout.flush()
+        say(f"\n\x1b[1m# {title}\x1b[0m" if sys.stdout.isatty() else f"\n# {title}")
+        say(f"$ pkglayer {shlex.join([w for w in words if w])} --sysroot {self.sysroot}")
         command = [str(PKGLAYER), *words, "--sysroot", str(self.sysroot)]
         subprocess.run(command, check=True, env=self.environment)
 
@@ -72,7 +77,7 @@ class Demo:
             (self.sysroot / f"ostree/deploy/{STATEROOT}/deploy").glob("*.[0-9]"),
             key=lambda path: path.stat().st_ctime_ns,
         )
-        print(f"\n# {title}\n$ {program} {shlex.join(arguments)}    (in the new tree)", flush=True)
+        say(f"\n# {title}\n$ {program} {shlex.join(arguments)}    (in the new tree)")
         inside = ["--ro-bind", f"{newest}/usr", "/usr", "--symlink", "usr/bin", "/bin"]
         inside += ["--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64"]
         inside += ["--ro-bind", f"{newest}/usr/etc", "/etc", "--proc", "/proc", "--dev", "/dev"]
@@ -103,9 +108,9 @@ def main() -> None:
     demo.show("Back to the state before, complete with its packages", "rollback")
     demo.show("What was done", "history")
     seconds = time.monotonic() - began
-    print(f"\nDone in {seconds:.0f} s. The sysroot stays for you to play with:")
-    print(f"  export OSTREE_SYSROOT_DEBUG=mutable-deployments S={demo.sysroot}")
-    print(f"  {PKGLAYER.relative_to(PROJECT)} install tree mc --sysroot $S")
+    say(f"\nDone in {seconds:.0f} s. The sysroot stays for you to play with:")
+    say(f"  export OSTREE_SYSROOT_DEBUG=mutable-deployments S={demo.sysroot}")
+    say(f"  {PKGLAYER.relative_to(PROJECT)} install tree mc --sysroot $S")
 
 
 if __name__ == "__main__":
