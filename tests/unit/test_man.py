@@ -83,7 +83,8 @@ def test_pages_have_an_example_and_a_plain_name_line(page: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_examples_in_prose_are_commands_that_parse(page: str) -> None:
-    examples = re.findall(r"^(?:.*&& )?pkglayer ([a-z][a-z-]+)(?: ([a-z]+))?", plain(page), re.M)
+    code = "\n".join(re.findall(r"^\.nf\n(.*?)^\.fi$", plain(page), re.M | re.S))
+    examples = re.findall(r"^(?:.*&& )?pkglayer ([a-z-]+)(?: ([a-z]+))?", code, re.M)
     assert page == "pkglayer.toml.5" or examples
     for verb, sub in examples:
         assert verb in APP.commands
