@@ -6,7 +6,7 @@ A plan is a value: print it, compare it, store it, test it. Nothing in it touche
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from pkglayer.model.package import Package
@@ -68,7 +68,7 @@ def plan_digest(plan: Plan, policy: Mapping[str, Any]) -> str:
     Every package must have its `header_checksum`; `policy` is what of the settings changes the
     tree (scriptlet rules and the like), as JSON values.
     """
-    wants = [[w.spec, w.kind, w.source, w.header_checksum, w.recommends] for w in plan.request.wants]
+    wants = [asdict(want) for want in plan.request.wants]  # all of it is in the record
     packages = [
         [str(p.nevra), p.header_checksum, p.checksum, p.repo, p.key, p.reason, list(p.requests)]
         for p in plan.packages

@@ -22,7 +22,9 @@ class Want:
     `spec` is what the user typed (a local RPM's spec is its NEVRA); `kind` is `package`, `group`
     or `local`; `source` is `command` or the layer file's name; `header_checksum` names the import
     of a local RPM; `recommends` False leaves weak dependencies out; `allow_inactive` records the
-    request even while the base itself has the package.
+    request even while the base itself has the package. `on_conflict` is `fail`, `hold` or `skip`,
+    empty for what the settings say; `version` a glob that its packages' version (or
+    version-release) must match; `exclude` globs of packages that must not come for its sake.
     """
 
     spec: str
@@ -31,6 +33,13 @@ class Want:
     header_checksum: str = ""
     recommends: bool = True
     allow_inactive: bool = False
+    on_conflict: str = ""
+    version: str = ""
+    exclude: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        # JSON knows lists only, and a want must be hashable.
+        object.__setattr__(self, "exclude", tuple(self.exclude))
 
 
 @dataclass(frozen=True)
@@ -102,8 +111,10 @@ def _to_want(row: Mapping[str, Any]) -> Want:
     for key, value in values.items():
         if key not in known:
             raise KeyError(f"unknown key {key!r}")
-        if type(value) is not known[key]:
+        if type(value) is not (list if known[key] is tuple else known[key]):
             raise TypeError(f"{key!r} must be {known[key].__name__}")
+        if isinstance(value, list) and not all(isinstance(item, str) for item in value):
+            raise TypeError(f"{key!r} must hold strings")
     if not values.get("spec"):
         raise KeyError("a request without 'spec'")
     return Want(**values)
