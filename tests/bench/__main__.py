@@ -1,0 +1,173 @@
+"""`make bench`: measure every case on every base, in turn with the other tools, and report.
+
+    python -m tests.bench [--base FILES]... [--case NAME]... [--runs N] [--tool NAME]... [--no-docs]
+"""
+
+import argparse
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tests.bench import fixtures, imports, report
+from tests.bench.cases import MANY_NAMES, PROGRAM, Case, dnf_command, find_cases
+from tests.bench.fixtures import BaseFixture, Fixtures
+from tests.bench.measure import Sample, measure, run
+from tests.bench.report import Row
+from tests.bench.stage import Stage, make_stage
+
+BASES = (2_000, 30_000, 120_000)
+TOOLS = ("pkglayer", "reference", "floor", "dnf")
+IMPORT_PREFIXES = ("pkglayer/pkg", "pkglayer/rpm")
+
+
+def main() -> None:
+    """Measure what the command line names and write the reports."""
+    wanted = _arguments()
+    cases = find_cases(wanted.case)
+    made = fixtures.load(say)
+    rows: list[Row] = []
+    for files in wanted.base:
+        base = made.base(files, say)
+        with tempfile.TemporaryDirectory(prefix="run-", dir=made.cache) as work:
+            rows += _measure_base(made, base, cases, Path(work), wanted)
+    with tempfile.TemporaryDirectory(prefix="run-", dir=made.cache) as work:
+        rows += imports.measure_imports(made, Path(work), wanted.runs, say)
+    report.write(rows, machine(), docs=wanted.docs)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench")
+    parser.add_argument("--base", type=int, action="append", help="files in the base; repeatable")
+    parser.add_argument("--case", action="append", default=[], help="a case; repeatable")
+    parser.add_argument("--tool", action="append", choices=TOOLS, help="a tool; repeatable")
+    parser.add_argument("--runs", type=int, default=5, help="runs of each command")
+    parser.add_argument("--no-docs", dest="docs", action="store_false", help="leave docs/ alone")
+    wanted = parser.parse_args()
+    wanted.base = wanted.base or list(BASES)
+    wanted.tool = wanted.tool or list(TOOLS)
+    return wanted
+
+
+def say(text: str) -> None:
+    """Tell a person how far the run is."""
+    sys.stderr.write(f"bench: {text}\n")
+
+
+def machine() -> dict[str, str | int]:
+    """What the figures were measured on."""
+    memory = Path("/proc/meminfo").read_text().split()[1]
+    cpu = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line]
+    names = [line for line in Path("/etc/os-release").read_text().splitlines() if "PRETTY" in line]
+    return {
+        "cores": len(list(Path("/sys/devices/system/cpu").glob("cpu[0-9]*"))),
+        "cpu": cpu[0].partition(": ")[2] if cpu else platform.machine(),
+        "memory_mb": int(memory) // 1024,
+        "kernel": platform.release(),
+        "system": names[0].partition("=")[2].strip('"') if names else "",
+        "ostree": run("ostree", "--version").split("'")[1],
+        "rpm": run("rpm", "--version").split()[-1],
+    }
+
+
+def _measure_base(
+    made: Fixtures, base: BaseFixture, cases: Sequence[Case], work: Path, wanted: argparse.Namespace
+) -> Iterator[Row]:
+    for start in ("bare", "fifty"):
+        mine = [case for case in cases if case.start == start]
+        if not mine:
+            continue
+        say(f"preparing a sysroot of {base.files} files, {start}")
+        stage = make_stage(work / start, base, made.repos)
+        if start == "fifty":
+            stage.enable(("many",))
+            run(PROGRAM, "install", *MANY_NAMES, "--quiet", "--sysroot", stage.path)
+            stage.settle()
+            stage.save()
+        for case in mine:
+            yield from _measure_case(case, stage, work, wanted)
+        shutil.rmtree(stage.path)
+
+
+def _measure_case(
+    case: Case, stage: Stage, work: Path, wanted: argparse.Namespace
+) -> Iterator[Row]:
+    stage.enable(case.repos)
+    stage.publish(stage.base.v1)
+    if not case.cold:
+        _warm_up(case, stage, work)
+    elif case.deploys:
+        _make_ready(case, stage, work)
+    commands = case.commands(stage, work)
+    if case.layer and not case.moves and case.start == "bare":
+        commands["dnf"] = dnf_command(case, stage, work / "dnf")
+    samples: dict[str, list[Sample]] = {tool: [] for tool in commands if tool in wanted.tool}
+    for number in range(wanted.runs):
+        for tool, found in samples.items():
+            found.append(_run_once(case, stage, work, tool, commands[tool]))
+        say(f"{stage.base.files} {case.name} {number + 1}/{wanted.runs}: " + ", ".join(
+            f"{tool} {found[-1].wall_s:.2f} s" for tool, found in samples.items()))  # fmt: skip
+    phases = _phases(case, stage) if "pkglayer" in samples and case.deploys else {}
+    for tool, found in samples.items():
+        yield report.to_row(case.name, stage.base.files, tool, found,
+                            phases if tool == "pkglayer" else {})  # fmt: skip
+
+
+def _run_once(
+    case: Case, stage: Stage, work: Path, tool: str, command: Sequence[str | Path]
+) -> Sample:
+    if case.cold:
+        stage.forget()
+        shutil.rmtree(work / "dnf-cache", ignore_errors=True)
+    stage.publish(stage.base.v2 if case.moves else stage.base.v1)
+    try:
+        return measure(command)
+    finally:
+        if tool == "dnf":
+            shutil.rmtree(work / "dnf", ignore_errors=True)
+        elif case.deploys or case.name == "preview":
+            stage.restore()
+        stage.publish(stage.base.v1)
+
+
+def _warm_up(case: Case, stage: Stage, work: Path) -> None:
+    """Run once with all caches; keep the imports, which is what warm means."""
+    if not case.deploys:
+        run(*case.commands(stage, work)["pkglayer"])
+        return
+    _make_ready(case, stage, work, keep_imports=True)
+
+
+def _make_ready(case: Case, stage: Stage, work: Path, *, keep_imports: bool = False) -> None:
+    """Make the commit that `floor` deploys, and a file of the layer's size."""
+    stage.publish(stage.base.v2 if case.moves else stage.base.v1)
+    run(PROGRAM, *case.verb, "--quiet", "--sysroot", stage.path)
+    commit = stage.deployment.name.split(".")[0]
+    run("ostree", "refs", f"--repo={stage.repo}", f"--create=bench/ready-{case.name}", commit)
+    if keep_imports:
+        for name in IMPORT_PREFIXES:
+            shutil.copytree(stage.repo / "refs/heads" / name, stage.saved / "heads" / name,
+                            dirs_exist_ok=True)  # fmt: skip
+    stage.restore()
+    layer = work / f"layer-{case.name}"
+    sizes = run("rpm", "-qp", "--nosignature", "--qf=%{LONGSIZE}\n", *case.rpms(stage)).split()
+    layer.write_bytes(bytes(sum(map(int, sizes))) if not case.moves else b"")
+    (work / f"ready-{case.name}").write_text(f"{commit} {layer}")
+
+
+def _phases(case: Case, stage: Stage) -> dict[str, float]:
+    """The phase table of one more run, as pkglayer tells it."""
+    stage.publish(stage.base.v2 if case.moves else stage.base.v1)
+    if case.cold:
+        stage.forget()
+    try:
+        return report.run_phases([PROGRAM, *case.verb, "--sysroot", stage.path])
+    finally:
+        stage.restore()
+        stage.publish(stage.base.v1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""The import alone: packages into commits, beside unpacking and committing them by hand.
+
+    python -m tests.bench.imports REPO RPM...     import these (what is measured)
+"""
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+from tests.bench.fixtures import Fixtures
+from tests.bench.measure import Sample, measure, run
+from tests.bench.report import Row, to_row
+
+HERE = Path(__file__).parent
+
+
+def measure_imports(
+    made: Fixtures, work: Path, runs: int, say: Callable[[str], None]
+) -> Iterator[Row]:
+    """Rows of `import-50` and `import-big`, each run into an empty repository."""
+    for case, name in (("import-50", "many"), ("import-big", "big")):
+        rpms = sorted((made.repos / name).glob("*.rpm"))
+        repo = work / "repo"
+        commands: dict[str, list[str | Path]] = {
+            "pkglayer": [sys.executable, "-m", "tests.bench.imports", repo, *rpms],
+            "reference": [HERE / "reference.sh", "import", repo, *rpms],
+        }
+        samples: dict[str, list[Sample]] = {tool: [] for tool in commands}
+        for _ in range(runs):
+            for tool, command in commands.items():
+                run("ostree", "init", f"--repo={repo}", "--mode=bare")
+                run("ostree", "config", f"--repo={repo}", "set", "core.fsync", "false")
+                samples[tool].append(measure(command))
+                shutil.rmtree(repo)
+        best = {tool: min(s.wall_s for s in found) for tool, found in samples.items()}
+        say(f"{case}: " + ", ".join(f"{tool} {wall:.2f} s" for tool, wall in best.items()))
+        for tool, found in samples.items():
+            yield to_row(case, 0, tool, found, {})
+
+
+def main() -> None:
+    """Import the RPMs of the command line as the pipeline does."""
+    from pkglayer.log import Quiet
+    from pkglayer.model.package import Package
+    from pkglayer.stages import importer
+    from pkglayer.system import rpmlib
+    from pkglayer.system.repo import open_repo
+
+    repo, *rpms = map(Path, sys.argv[1:])
+    with ExitStack() as stack:
+        rows = []
+        for path in rpms:
+            file = stack.enter_context(path.open("rb"))
+            header = rpmlib.read_header(rpmlib.read_head(file))
+            package = Package(header.nevra, "bench", "", path.stat().st_size, 0, path.name, "user",
+                              header_checksum=header.checksum)  # fmt: skip
+            rows.append((package, file))
+        importer.import_packages(open_repo(repo), rows, Quiet())
+
+
+if __name__ == "__main__":
+    main()
