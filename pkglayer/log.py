@@ -115,6 +115,12 @@ class Timings:
 
     def __init__(self) -> None:
         self.phases: dict[str, float] = {}
+        self._began = time.monotonic()
+
+    def table(self) -> dict[str, float]:
+        """Seconds of every phase; `other` is what lies between them, `total` the whole session."""
+        total = time.monotonic() - self._began
+        return {**self.phases, "other": total - sum(self.phases.values()), "total": total}
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:

@@ -83,9 +83,17 @@ class Common:
             changing(*self._where(), self._options(no_gpg_check), self._progress()) as session,
         ):
             yield session
-            if self.values.get("timings"):
-                for phase, seconds in session.timings.phases.items():
-                    typer.echo(f"{phase:10} {seconds:8.3f} s", err=True)
+        if self.values.get("timings"):
+            self._print_timings(session.timings.table())
+
+    def _print_timings(self, table: Mapping[str, float]) -> None:
+        """To stderr, since stdout has the result: a line a phase, or one line of JSON."""
+        if self.as_json:
+            rounded = {phase: round(seconds, 4) for phase, seconds in table.items()}
+            typer.echo(json.dumps({"timings": rounded}), err=True)
+            return
+        for phase, seconds in table.items():
+            typer.echo(f"{phase:10} {seconds:8.3f} s", err=True)
 
     def _where(self) -> tuple[Path, str]:
         return Path(self.values["sysroot"]).absolute(), self.values["stateroot"]
