@@ -224,8 +224,16 @@ class _Job:
     # Keeping versions
 
     def _locks(self, before: Sequence[Package]) -> set[Offer]:
-        """Offers to hide so that as many packages as possible stay what they are."""
-        rivals = {p.nevra.name: r for p in before if (r := self._rivals(p))}
+        """Offers to hide so that as many packages as possible stay what they are.
+
+        Imported packages that are not kept give way to what repositories have of them: libsolv by
+        itself would prefer them to any repository.
+        """
+        rivals = {str(p.nevra): r for p in before if (r := self._rivals(p))}
+        kept = {p.header_checksum for p in before}
+        for offer, head in self.sack.cached():
+            if head.header_checksum not in kept and head.package.repo != LOCAL:
+                rivals[f"@{offer.nevra}"] = {offer} if self._is_superseded(offer) else set()
 
         def fits(names: Sequence[str]) -> bool:
             self.sack.hide(self.hidden.union(*(rivals[n] for n in names)))
@@ -240,10 +248,22 @@ class _Job:
             half = len(names) // 2
             return most(most(held, names[:half]), names[half:])
 
-        names = tuple(sorted(rivals))
+        names = tuple(sorted(n for n in rivals if rivals[n]))
         if not names or not fits(()):
             return set()
         return set().union(*(rivals[n] for n in most((), names)))
+
+    def _is_superseded(self, cached: Offer) -> bool:
+        """Whether a repository has the same package or a newer one."""
+        offers = [
+            o
+            for o in self.sack.available([cached.nevra.name])
+            if o.repo != CACHE
+            and o.nevra.arch == cached.nevra.arch
+            and o not in self.hidden
+            and not self.sack.is_excluded(o)
+        ]
+        return bool(offers) and self.sack.newest([*offers, cached]).repo != CACHE
 
     def _rivals(self, package: Package) -> set[Offer]:
         """Everything else of that name and architecture, if the package itself is to be had."""

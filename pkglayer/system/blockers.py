@@ -141,6 +141,11 @@ def blocked_error(sack: Sack, choices: Sequence[Choice], solution: Solution) -> 
         )
     texts, hints = [], []
     for choice, pick in alone:
+        if all(sack.is_hidden(o) for o in pick):
+            kept_out = _kept_out(sack, choice.want.spec, pick)
+            texts.append(kept_out.text)
+            hints.append(kept_out.hint)
+            continue
         blocker = _find_blocker(sack, sack.newest(pick))
         texts.append(_sentence(choice.want.spec, blocker, solution))
         hints.append(_way_out(sack, choice.want.spec, blocker))
@@ -204,8 +209,9 @@ def _missing(sack: Sack, chain: tuple[Offer, ...], requirement: str) -> _Blocker
 def _sentence(spec: str, blocker: _Blocker | None, solution: Solution) -> str:
     if blocker is None:
         return f"{spec} cannot be layered on this base: {solution.problems[0]}"
-    needs = ", which needs ".join(str(o.nevra) for o in blocker.chain)
-    start = f"{spec} cannot be layered on this base: {needs}"
+    first, *rest = [str(o.nevra) for o in blocker.chain]
+    chain = f"{first} needs {', which needs '.join(rest)}, which" if rest else first
+    start = f"{spec} cannot be layered on this base: {chain}"
     if not blocker.needs:
         return f"{start} conflicts with {_list(blocker.base)} of the base"
     have = []

@@ -174,6 +174,10 @@ class View:
         """Whether the repository configuration keeps it out."""
         return offer in self._configured
 
+    def is_hidden(self, offer: Offer) -> bool:
+        """Whether `hide` took it out of sight."""
+        return offer in self._hidden
+
     def hide(self, offers: Iterable[Offer]) -> None:
         """Take exactly these (and what configuration excludes) out of sight."""
         self._hidden = set(offers)
