@@ -6,14 +6,14 @@ from typing import TextIO
 
 from tests.support.world.build import build
 from tests.support.world.model import WorldError
-from tests.support.world.profiles import PROFILES
+from tests.support.world.profiles import NAMES
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.support.world", description=__doc__)
     commands = parser.add_subparsers(required=True)
     command = commands.add_parser("build", help="build a world unless it is there already")
-    command.add_argument("profile", choices=sorted(PROFILES))
+    command.add_argument("profile", choices=NAMES)
     arguments = parser.parse_args()
     try:
         world = build(arguments.profile, say=lambda text: _write(sys.stderr, text))

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tests.support.world import compose, handmade, image
 from tests.support.world.model import BRANCH, DESCRIPTION, Packages, Profile, World, WorldError
-from tests.support.world.profiles import PROFILES
+from tests.support.world.profiles import distribution, read_profile
 
 Say = Callable[[str], None]
 
@@ -36,7 +36,7 @@ def build(profile: str, say: Say = lambda _: None) -> World:
 
     `say` is told each step. Raises WorldError where this machine cannot build one.
     """
-    chosen = PROFILES[profile]
+    chosen = read_profile(profile, distribution())
     worlds = cache_directory() / "worlds"
     target = worlds / f"{profile}-{_key(chosen)}"
     if (target / DESCRIPTION).is_file():
@@ -109,8 +109,11 @@ def _build(profile: Profile, target: Path, say: Say) -> None:
 
 
 def _make_packages(profile: Profile, work: Path, say: Say) -> Packages:
-    from tests.support.world.debian import make_packages
-
+    # Each needs modules that only its own distribution has.
+    if distribution() == "fedora":
+        from tests.support.world.fedora import make_packages
+    else:
+        from tests.support.world.debian import make_packages
     return make_packages(profile, cache_directory(), work, say)
 
 
@@ -128,8 +131,13 @@ def _compose_bases(profile: Profile, packages: Packages, work: Path, say: Say) -
         (2, packages.base_v2, packages.v2),
     ):
         say(f"composing base {version} from {len(names)} packages")
-        chosen = [rpms[name] for name in names]
-        base = compose.Base(version, work / f"root-v{version}", chosen, profile.boots)
+        base = compose.Base(
+            version=version,
+            root=work / f"root-v{version}",
+            first=[rpms[name] for name in packages.first],
+            rest=[rpms[name] for name in names if name not in packages.first],
+            boots=profile.boots,
+        )
         compose.compose(base, repo)
     ostree = ["ostree", f"--repo={repo}"]
     subprocess.run([*ostree, "refs", "world/v2", f"--create={BRANCH}"], check=True)

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.world import handmade
 from tests.support.world.model import BRANCH, WorldError
 from tests.support.world.rpmbuild import EPOCH
 from tests.support.world.var import move_var
@@ -77,7 +76,8 @@ class Base:
 
     version: int
     root: Path
-    rpms: Sequence[Path]
+    first: Sequence[Path]
+    rest: Sequence[Path]
     boots: bool
 
 
@@ -94,11 +94,9 @@ def compose(base: Base, repo: Path) -> None:
 
 def _install(base: Base) -> None:
     (base.root / DATABASE).mkdir(parents=True)
-    first = [rpm for rpm in base.rpms if rpm.name.startswith(handmade.FIRST)]
-    rest = [rpm for rpm in base.rpms if rpm not in first]
     # The owners of all other files are looked up in the root's own /etc/passwd.
-    _rpm_install(base.root, first, "--nodeps")
-    _rpm_install(base.root, rest)
+    _rpm_install(base.root, base.first, "--nodeps")
+    _rpm_install(base.root, base.rest)
 
 
 def _rpm_install(root: Path, rpms: Iterable[Path], *options: str) -> None:

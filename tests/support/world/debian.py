@@ -12,6 +12,8 @@ from tests.support.world.relations import Universe
 
 Say = Callable[[str], None]
 
+_SITE = "usr/lib/python3/dist-packages"
+
 
 @dataclass(frozen=True)
 class _Sources:
@@ -41,6 +43,7 @@ def make_packages(profile: Profile, cache: Path, work: Path, say: Say) -> Packag
         base_v1=(*plan.base, *own, "world-v1only"),
         base_v2=(*change.base, *own),
         layers=plan.layers,
+        first=("world-filesystem",),
     )
 
 
@@ -99,7 +102,7 @@ def _handmade_v1(sources: _Sources, how: Conversion) -> dict[str, Path]:
     if sources.profile.boots:
         rpms += [
             handmade.test_hook(),
-            handmade.python_packages(handmade.project_dependencies()),
+            handmade.python_packages(handmade.project_dependencies(), _SITE),
         ]
     else:
         rpms.append(handmade.placeholder_kernel())

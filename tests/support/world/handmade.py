@@ -32,9 +32,6 @@ _LINKS = {
 }
 _WANTS = "usr/lib/systemd/system/{}.wants/{}"
 
-FIRST = ("world-filesystem",)
-"""Installed before the rest: the links to /usr, and the names that owners are looked up in."""
-
 
 class HandmadeRpm:
     """One package in the making: fill it, then build it."""
@@ -162,11 +159,11 @@ def test_hook() -> HandmadeRpm:
     return rpm
 
 
-def python_packages(dependencies: Iterable[str]) -> HandmadeRpm:
-    """The program's dependencies from the package index, where the base's own Python finds them."""
+def python_packages(dependencies: Iterable[str], site: str) -> HandmadeRpm:
+    """The program's dependencies from the package index; `site` is where Python finds them."""
     rpm = HandmadeRpm("world-python", "1", "Requires: python3", arch="x86_64")
     with tempfile.TemporaryDirectory() as directory:
-        target = Path(directory) / "usr/lib/python3/dist-packages"
+        target = Path(directory) / site
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         pip += ["--target", str(target), "--no-compile", "--only-binary=:all:", *dependencies]
         subprocess.run(pip, check=True, stdin=subprocess.DEVNULL)

@@ -72,6 +72,8 @@ class Packages:
     base_v1: tuple[str, ...]
     base_v2: tuple[str, ...]
     layers: Mapping[str, tuple[str, ...]]
+    first: tuple[str, ...]
+    """Installed before the rest: the links to /usr, and the names that owners are looked up in."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ import rpm
 
 from tests.support.world.model import Deb
 
+apt_pkg.init_system()  # the order of versions belongs to it
+
 _OPERATORS = {"=": "=", ">=": ">=", "<=": "<=", "<<": "<", ">>": ">", "<": "<", ">": ">"}
 _TO_DEBIAN = {"<": "<<", ">": ">>"}
 
