@@ -156,7 +156,7 @@ def _record_fields(d: Deployment, verbose: bool) -> list[str]:
             text = printable(f"{note.package}: {note.what}: {note.why}")
             lines += _field("Note" if number == 0 else "", text)
     elif d.record.notes:
-        lines += _field("Notes", f"{len(d.record.notes)} (pkglayer status --verbose shows them)")
+        lines += _field("Notes", f"{len(d.record.notes)} (pkglayer status --json shows them)")
     return lines
 
 
