@@ -2,7 +2,7 @@
 
 `find_mask(path)` tells the commit stage whether a changed path is dropped (the base's content, or
 nothing, stays) or normalised (`normalise` gives the content to commit). Paths are relative to the
-tree, with `usr/etc` for /etc.
+tree, with `usr/etc` for /etc, and `var/` for what is left in /var.
 """
 
 from dataclasses import dataclass
@@ -36,7 +36,20 @@ MASKED: tuple[Mask, ...] = (
     Mask("usr/share/rpm/.rpm.lock", DROP, "lock file of rpm"),
     Mask("usr/lib/sysimage/rpm/rpmdb.sqlite-*", DROP, "journal of a database that is closed"),
     Mask("usr/share/rpm/rpmdb.sqlite-*", DROP, "journal of a database that is closed"),
-    Mask("*/ldconfig/aux-cache", DROP, "inode numbers and times of one file system"),
+    Mask("var/cache/ldconfig/aux-cache", DROP, "inode numbers and times of one file system"),
+    Mask("var/cache/fontconfig/*", DROP, "times of directories; made again at need"),
+    Mask("var/cache/man/*index.db", DROP, "times of manual pages; made again at need"),
+    Mask("var/cache/debconf/*-old", DROP, "backup copy"),
+    Mask(
+        "var/lib/systemd/catalog/database", DROP, "made at boot by systemd-journal-catalog-update"
+    ),
+    Mask("var/lib/systemd/random-seed", DROP, "secret of one machine"),
+    Mask("var/lib/dbus/machine-id", DROP, "identifies one machine"),
+    Mask("var/log/*.log", DROP, "has the times at which the state was built"),
+    Mask("var/log/[bw]tmp", DROP, "log-ins of one machine; made at boot"),
+    Mask("var/log/lastlog", DROP, "log-ins of one machine; made at boot"),
+    Mask("var/log/faillog", DROP, "log-ins of one machine; made at boot"),
+    Mask("var/tmp/*", DROP, "temporary"),
     Mask("usr/etc/shadow", SHADOW, "has the day on which an account was made"),
     Mask("*.pyc", BYTECODE, "has the time of its source, which is 0 in a deployment"),
 )

@@ -8,7 +8,7 @@ Nothing is configured on the host: no controller is switched on that was off.
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +48,7 @@ def limit(memory: int, processes: int) -> Iterator[Group]:
     made: list[Path] = []
     try:
         for parent, controllers in find_parents():
+            _sweep(parent)
             directory = parent / f"{_PREFIX}{os.getpid()}-{time.monotonic_ns()}"
             try:
                 directory.mkdir()
@@ -95,6 +96,15 @@ def _set_limits(directory: Path, controllers: frozenset[str], memory: int, proce
     for controller, name, value in rows:
         if controller in controllers and (directory / name).exists():
             _write(directory / name, str(value))
+
+
+def _sweep(parent: Path) -> None:
+    """Remove the empty groups of runs that were killed."""
+    for left in parent.glob(f"{_PREFIX}*"):
+        pid = left.name.removeprefix(_PREFIX).partition("-")[0]
+        if not Path("/proc", pid).exists():
+            with suppress(OSError):
+                left.rmdir()
 
 
 def _remove(directory: Path) -> None:

@@ -23,6 +23,7 @@ from pkglayer.model.errors import PkglayerError
 from pkglayer.model.scriptlet import Limits
 from pkglayer.system import cgroup, seccomp
 from pkglayer.system.inroot import resolve_in
+from pkglayer.system.passed import Passed, memory_file
 from pkglayer.system.watch import Capture, Watch
 
 SCRIPT_PATH = "/var/tmp/rpm-tmp.scriptlet"
@@ -96,8 +97,10 @@ def run_sandboxed(
     limits = limits or Limits()
     with ExitStack() as stack:
         group = stack.enter_context(cgroup.limit(limits.memory, limits.processes))
-        passed = stack.enter_context(_Passed())
-        command = ["bwrap", *_isolation(), "--seccomp", passed.file(seccomp.build_filter())]
+        passed = stack.enter_context(Passed())
+        command = ["bwrap", *_isolation()]
+        if code := seccomp.build_filter():
+            command += ["--seccomp", passed.file(code)]
         command += _mounts(root, var, limits, readonly, passed)
         for source, target in binds:
             command += ["--ro-bind", str(source), target]
@@ -127,7 +130,7 @@ def _isolation() -> list[str]:
 
 
 def _mounts(
-    root: Path, var: Path, limits: Limits, readonly: Sequence[str], passed: "_Passed"
+    root: Path, var: Path, limits: Limits, readonly: Sequence[str], passed: Passed
 ) -> list[str]:
     options: list[str] = []
     for entry in sorted(os.scandir(root), key=lambda e: e.name):
@@ -158,63 +161,9 @@ def _mounts(
     return [*options, "--dir", "/sys"]
 
 
-class _Passed:
-    """Descriptors that bubblewrap inherits; our copies of its ends are closed once it runs."""
-
-    def __init__(self) -> None:
-        self.theirs: list[int] = []
-        self.options: list[str] = []
-        self._ours: list[int] = []
-
-    def __enter__(self) -> "_Passed":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.hand_over()
-        while self._ours:
-            os.close(self._ours.pop())
-
-    def file(self, data: bytes) -> str:
-        """Number of a descriptor from which `data` can be read."""
-        fd = memory_file(data)
-        self.theirs.append(fd)
-        return str(fd)
-
-    def reader(self, option: str) -> int:
-        """Our end of a pipe that bubblewrap writes to."""
-        ours, theirs = os.pipe2(os.O_CLOEXEC)
-        return self._pipe(option, ours, theirs)
-
-    def writer(self, option: str) -> int:
-        """Our end of a pipe that bubblewrap reads from."""
-        theirs, ours = os.pipe2(os.O_CLOEXEC)
-        return self._pipe(option, ours, theirs)
-
-    def _pipe(self, option: str, ours: int, theirs: int) -> int:
-        self._ours.append(ours)
-        self.theirs.append(theirs)
-        self.options += [option, str(theirs)]
-        return ours
-
-    def hand_over(self) -> None:
-        """The child has its copies: close ours."""
-        while self.theirs:
-            os.close(self.theirs.pop())
-
-
-def memory_file(data: bytes) -> int:
-    """A descriptor at the start of an anonymous file with that content."""
-    fd = os.memfd_create("pkglayer", os.MFD_CLOEXEC)
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
-    os.lseek(fd, 0, os.SEEK_SET)
-    return fd
-
-
 @contextmanager
 def _started(
-    command: Sequence[str], env: Mapping[str, str], passed: _Passed, stdin: bytes
+    command: Sequence[str], env: Mapping[str, str], passed: Passed, stdin: bytes
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Bubblewrap, up to the gate; ended with all inside when the body ends, however it ends."""
     source = memory_file(stdin)

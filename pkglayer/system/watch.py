@@ -15,18 +15,19 @@ from pkglayer.system.cgroup import Group
 KEPT = 64 << 10
 """Bytes of output kept: the first half and the last half of this."""
 _LINE = 8 << 10
-_SHOWN = 4 << 20
+_SHOWN_LINES = 2000
 
 
 class Capture:
     """Output as it comes: shown line by line, kept within bounds.
 
-    Lines longer than 8 KiB are shown in pieces; after 4 MiB nothing more is shown.
+    Lines longer than 8 KiB are shown in pieces; after 2,000 lines nothing more is shown.
     """
 
     def __init__(self, on_line: Callable[[str], None] | None) -> None:
         self.size = 0
         self._on_line = on_line
+        self._shown = 0
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._line = ""
         self._head = b""
@@ -38,7 +39,7 @@ class Capture:
         room = KEPT // 2 - len(self._head)
         self._head += data[:room]
         self._tail = (self._tail + data[max(0, room) :])[-KEPT // 2 :]
-        if self._on_line and self.size <= _SHOWN:
+        if self._on_line and self._shown < _SHOWN_LINES:
             self._show(self._decoder.decode(data))
 
     def close(self) -> str:
@@ -55,8 +56,11 @@ class Capture:
         if len(self._line) > _LINE:
             lines.append(self._line)
             self._line = ""
-        for line in lines:
+        for line in lines[: _SHOWN_LINES - self._shown]:
             self._on_line(line.removesuffix("\r"))
+        self._shown += len(lines)
+        if self._shown >= _SHOWN_LINES:
+            self._on_line("[more output follows, which is not shown]")
 
 
 class Watch:
