@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
+from functools import partial
 
-from pkglayer.engine import bases, pipeline
+from pkglayer.engine import bases, pipeline, solving
 from pkglayer.engine.local import open_locals
 from pkglayer.engine.pipeline import Outcome
+from pkglayer.engine.refusals import find_requests, install_error, new_inactive
 from pkglayer.engine.session import Session, base_files
 from pkglayer.model.deployment import Deployment
-from pkglayer.model.errors import ResolveError, StateError, UsageError
-from pkglayer.model.plan import Plan
+from pkglayer.model.errors import PkglayerError, ResolveError, StateError, UsageError
+from pkglayer.model.plan import Inactive, Plan
 from pkglayer.model.request import Request, Want, parse_spec
-from pkglayer.system import rpmdb, rpmquery
 
 
 def install(
@@ -20,28 +20,50 @@ def install(
 ) -> Outcome:
     """Request packages on top of what the next boot has.
 
-    Raises UsageError for what is requested already (unless the option idempotent is set) and
-    ResolveError for what the base has already (unless `allow_inactive`).
+    One error names all that is wrong: ResolveError for what is unknown or in the base already
+    (unless `allow_inactive`), UsageError for what is requested already (unless idempotent).
     """
     newest = readable(session.sysroot.newest)
     request = session.request_of(newest)
-    parsed = [parse_spec(s) for s in specs]
-    with open_locals(session, parsed) as (named, files):
+    with open_locals(session, [parse_spec(s) for s in specs]) as (named, files):
         wants = [replace(w, recommends=recommends, allow_inactive=allow_inactive) for w in named]
-        fresh = [w for w in wants if w.spec not in {c.spec for c in request.commanded}]
-        known = [w.spec for w in wants if w not in fresh]
-        if known and not session.options.idempotent:
-            raise UsageError(
-                f"already requested: {', '.join(known)}",
-                hint="nothing to do for these; with --idempotent that is no error",
-                data={"requested": known},
-            )
+        there = {w.spec for w in request.commanded}
+        fresh = [w for w in wants if w.spec not in there]
+        known = [] if session.options.idempotent else [w for w in wants if w.spec in there]
         if not fresh:
+            if error := install_error(known, ()):
+                raise error
             return _unchanged(newest, request)
-        others = _without_replaced(request.wants, fresh)
-        wanted = request.with_wants([*others, *fresh])
-        outcome = pipeline.apply(session, newest.base, wanted, local=files, check=refuse_inactive)
-    return outcome
+        wanted = request.with_wants([*_without_replaced(request.wants, fresh), *fresh])
+        refuse = partial(_refuse, known)
+        try:
+            return pipeline.apply(session, newest.base, wanted, local=files, check=refuse)
+        except ResolveError as e:
+            if "unknown" not in e.data:
+                raise
+            inactive = _find_inactive(session, newest, request, fresh, e)
+            raise install_error(known, inactive, e) or e from e
+
+
+def _refuse(known: Sequence[Want], plan: Plan, before: Deployment) -> None:
+    if error := install_error(known, new_inactive(plan, before)):
+        raise error
+
+
+def _find_inactive(
+    session: Session, newest: Deployment, request: Request, fresh: Sequence[Want], e: ResolveError
+) -> list[Inactive]:
+    """What is in the base among the words that an error about unknown ones left open."""
+    unknown = e.data["unknown"]
+    assert isinstance(unknown, list)
+    rest = [w for w in fresh if w.kind != "local" and w.spec not in unknown]
+    try:
+        plan, _ = solving.make_plan(
+            session, newest.base, request.with_wants([*request.wants, *rest]), upgrade=False
+        )
+    except PkglayerError:
+        return []
+    return new_inactive(plan, newest)
 
 
 def _without_replaced(wants: Sequence[Want], fresh: Sequence[Want]) -> list[Want]:
@@ -50,77 +72,18 @@ def _without_replaced(wants: Sequence[Want], fresh: Sequence[Want]) -> list[Want
     return [w for w in wants if not (w.kind == "local" and w.spec.rsplit("-", 2)[0] in names)]
 
 
-def refuse_inactive(plan: Plan, before: Deployment) -> None:
-    """Newly asked for and already in the base: an error, unless it was allowed."""
-    old = {i.want.spec for i in before.record.plan.inactive} if before.record else set()
-    known = {w.spec for w in before.record.plan.request.wants} if before.record else set()
-    new = [
-        i for i in plan.inactive
-        if not i.want.allow_inactive and i.want.source == "command"
-        and i.want.spec not in old | known
-    ]  # fmt: skip
-    if new:
-        raise ResolveError(
-            "already in the base: " + ", ".join(f"{i.want.spec} (by {i.provider})" for i in new),
-            hint="nothing needs to be layered; to keep it if the base drops it, "
-            "request it with --allow-inactive",
-            data={"inactive": {i.want.spec: i.provider for i in new}},
-        )
-
-
 def uninstall(session: Session, specs: Sequence[str], *, all_requests: bool = False) -> Outcome:
     """Drop requests made by command; says what a SPEC is that is none."""
     newest = readable(session.sysroot.newest)
     request = session.request_of(newest)
     commanded = request.commanded
-    gone = set(commanded) if all_requests else {_requested(session, request, s) for s in specs}
+    gone = commanded if all_requests else find_requests(session, request, specs)
     if not gone:
         if session.options.idempotent:
             return _unchanged(newest, request)
         raise UsageError("there is no request to drop", hint="see: pkglayer status")
     wanted = request.with_wants([w for w in request.wants if w not in gone])
     return pipeline.apply(session, newest.base, wanted)
-
-
-def _requested(session: Session, request: Request, spec: str) -> Want:
-    if (want := request.find(spec)) and want.source == "command":
-        return want
-    raise UsageError(_what_it_is(session, request, spec), hint=_way_out(request, spec),
-                     data={"spec": spec})  # fmt: skip
-
-
-def _what_it_is(session: Session, request: Request, spec: str) -> str:
-    if want := request.find(spec):
-        return f"'{spec}' is requested by the layer {want.source.removeprefix('layer:')}"
-    record = session.sysroot.newest.record
-    for package in record.plan.packages if record else ():
-        if spec in (package.nevra.name, str(package.nevra)):
-            whose = ", ".join(package.requests) or "another package"
-            return f"'{spec}' is not a request but a dependency of {whose}"
-    if record and any(spec == i.want.spec for i in record.plan.inactive):
-        return f"'{spec}' is inactive"
-    if _in_base(session, spec):
-        return f"'{spec}' is a package of the base, which layering does not change"
-    return f"'{spec}' is not requested"
-
-
-def _in_base(session: Session, spec: str) -> bool:
-
-
-    newest = session.sysroot.newest
-    with base_files(session, newest.base) as tree:
-        dbpath = rpmdb.find_dbpath(tree)
-        found = rpmquery.list_packages(tree, dbpath, spec)
-    return bool(found)
-
-
-def _way_out(request: Request, spec: str) -> str:
-    specs = [w.spec for w in request.commanded]
-    if near := get_close_matches(spec, specs, n=1):
-        return f"did you mean '{near[0]}'?"
-    if want := request.find(spec):
-        return f"edit or mask /etc/pkglayer/layers.d/{want.source.removeprefix('layer:')}.toml"
-    return "requests are: " + (", ".join(specs) or "none")
 
 
 def upgrade(session: Session, *, allow_downgrade: bool = False, preview: bool = False) -> Outcome:

@@ -1,4 +1,4 @@
-"""install: what is asked for is in the next state, whole and as its header says, and nothing else."""
+"""install: what is asked for is in the next state, as its header says, and nothing else."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import pytest
 from tests.support.cli import query_pkglayer, run_pkglayer
 from tests.support.rpms import Entry, build_rpm, config, ghost
 from tests.support.scene import Scene, make_scene
-from tests.support.trees import Dir, File, Hardlink, Link
+from tests.support.trees import Dir, File, Hardlink, Link, Node
 from tests.support.witness import cat_commit, fsck, list_commit, query_rpm, run_in
 
 HELLO = File("#!/bin/sh\necho hello from foo\n", 0o755)
@@ -190,7 +190,7 @@ def test_other_packages_keep_their_versions(scene: Scene) -> None:
 
 
 def test_files_are_as_the_header_says(tmp_path: Path) -> None:
-    files = {
+    files: dict[str, Node | Entry] = {
         "usr/bin/tool": File("#!/bin/sh\nid -un\n", 0o4755),
         "usr/bin/ping2": File(b"\x7fELF not really", 0o755, caps="cap_net_raw=ep"),
         "usr/bin/alias": Link("tool"),
@@ -215,7 +215,8 @@ def test_files_are_as_the_header_says(tmp_path: Path) -> None:
     assert passwd == f"tool:x:{uid}:{gid}::/var/lib/tool:/bin/sh"
 
     def row(path: str) -> tuple[str, int, int, int]:
-        return listed[path].kind, stat.S_IMODE(listed[path].mode), listed[path].uid, listed[path].gid
+        found = listed[path]
+        return found.kind, stat.S_IMODE(found.mode), found.uid, found.gid
 
     assert row("/usr/bin/tool") == ("-", 0o4755, 0, 0)
     assert listed["/usr/bin/alias"].target == "tool"
