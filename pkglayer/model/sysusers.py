@@ -7,7 +7,7 @@ needed to own files and are read as "any free id".
 
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from pkglayer.model.accounts import Names
 from pkglayer.model.record import Account
@@ -56,7 +56,7 @@ class _Plan:
 
     def add_group(self, name: str, value: str) -> int:
         if name not in self.gids:
-            self.gids[name] = self._free(value)
+            self.gids[name] = self._free(value, self.gids)
             self.accounts.append(Account(self.package, "group", name, self.gids[name], -1))
         return self.gids[name]
 
@@ -65,7 +65,7 @@ class _Plan:
             return
         uid, _, group = value.partition(":")
         gid = self._group(group) if group else self.add_group(name, uid)
-        self.uids[name] = self._free(uid, prefer=gid)
+        self.uids[name] = self._free(uid, self.uids, prefer=gid)
         gecos, home, shell = (*(w if w != "-" else "" for w in rest), "", "", "")[:3]
         self.accounts.append(
             Account(
@@ -82,10 +82,10 @@ class _Plan:
     def _group(self, value: str) -> int:
         return int(value) if value.isdigit() else self.add_group(value, "-")
 
-    def _free(self, value: str, prefer: int = -1) -> int:
-        uids, used = self.uids.values(), {*self.uids.values(), *self.gids.values()}
-        if value.isdigit() and int(value) not in uids:
-            return int(value)
-        if prefer >= 0 and prefer not in uids:
-            return prefer
+    def _free(self, value: str, taken: Mapping[str, int], prefer: int = -1) -> int:
+        """The id that is asked for where nobody has it, else one that is free as user and group."""
+        wanted = int(value) if value.isdigit() else prefer
+        if wanted >= 0 and wanted not in taken.values():
+            return wanted
+        used = {*self.uids.values(), *self.gids.values()}
         return next(i for i in SYSTEM_IDS if i not in used)
