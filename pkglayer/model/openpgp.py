@@ -8,6 +8,7 @@ self-signatures are taken at their word. Only version 4 keys are known.
 import base64
 import hashlib
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
@@ -63,6 +64,21 @@ class PublicKey:
     @property
     def key_id(self) -> str:
         return self.fingerprint[-16:]
+
+
+def why_unusable(key: PublicKey, now: float) -> str:
+    """Why a key counts for nothing at `now` (seconds since 1970); empty if it counts."""
+    if key.revoked:
+        return "was revoked by its owner"
+    if key.expires and key.expires <= now:
+        return f"expired on {_day(key.expires)} (the clock here says {_day(now)})"
+    if key.created > now + 86400:
+        return f"was made on {_day(key.created)}, and the clock here says {_day(now)}"
+    return ""
+
+
+def _day(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d", time.gmtime(seconds))
 
 
 def parse_keys(data: bytes) -> list[PublicKey]:

@@ -20,7 +20,13 @@ import rpm
 
 from pkglayer.log import log
 from pkglayer.model.errors import PackageError, SignatureError
-from pkglayer.model.openpgp import PublicKey, SignatureInfo, parse_keys, parse_signature
+from pkglayer.model.openpgp import (
+    PublicKey,
+    SignatureInfo,
+    parse_keys,
+    parse_signature,
+    why_unusable,
+)
 from pkglayer.system import rpmlib
 from pkglayer.system.config import read_inside, resolve_inside
 
@@ -92,7 +98,7 @@ def _to_rpm(keys: Iterable[PublicKey]) -> Any:
     """librpm's keyring; keys that are unusable now are not even known to it."""
     keyring = rpm.keyring()
     for key in keys:
-        if _unusable(key):
+        if why_unusable(key, time.time()):
             continue
         try:
             keyring.addKey(rpm.pubkey(key.block))
@@ -100,22 +106,6 @@ def _to_rpm(keys: Iterable[PublicKey]) -> Any:
             # Some rpms take no subkey by itself; they find it through its primary key.
             log.debug("librpm does not take the key %s", key.fingerprint)
     return keyring
-
-
-def _unusable(key: PublicKey) -> str:
-    """Why a key counts for nothing now; empty if it counts."""
-    now = time.time()
-    if key.revoked:
-        return "was revoked by its owner"
-    if key.expires and key.expires <= now:
-        return f"expired on {_day(key.expires)} (the clock here says {_day(now)})"
-    if key.created > now + 86400:
-        return f"was made on {_day(key.created)}, and the clock here says {_day(now)}"
-    return ""
-
-
-def _day(seconds: float) -> str:
-    return time.strftime("%Y-%m-%d", time.gmtime(seconds))
 
 
 def check_rpm(
@@ -163,7 +153,7 @@ def _trusted_key(where: str, signature: SignatureInfo, keyring: Keyring) -> Publ
             "gpgkey=file:///... in the .repo file",
             data={**data, "status": "untrusted"},
         )
-    if why := _unusable(key):
+    if why := why_unusable(key, time.time()):
         raise SignatureError(
             f"{where} is signed by the key {key.primary}, which {why}",
             hint="get the key's newer version from its owner, or set the clock right",

@@ -19,6 +19,7 @@ import libdnf.repo
 
 from pkglayer.log import Progress, Quiet, log
 from pkglayer.model.errors import RepositoryError
+from pkglayer.system.privatedir import open_private
 from pkglayer.system.rpmmdconf import Repository, Sources, read_repositories
 
 __all__ = [
@@ -78,6 +79,8 @@ def load_repositories(
     that has not expired.
     """
     progress = progress or Quiet()
+    for directory in {Path(r.link.getCachedir()).parent for r in repositories}:
+        open_private(directory)
     with _bounded_files():
         return [_load(r, offline, refresh, progress) for r in repositories if r.enabled]
 
@@ -91,6 +94,7 @@ def _load(repository: Repository, offline: bool, refresh: bool, progress: Progre
     link = repository.link
     if repository.problem:
         return repository
+    _forget_old_keys(repository)
     if offline:
         return _load_cached(repository, "")
     watcher = _Watcher(progress)
@@ -98,9 +102,6 @@ def _load(repository: Repository, offline: bool, refresh: bool, progress: Progre
     link.setCallbacks(watcher)
     progress.start(f"metadata {repository.id}", unit="B")
     try:
-        if repository.repo_gpgcheck:
-            # Keys imported earlier must not outlive their removal from the configuration.
-            shutil.rmtree(Path(link.getCachedir(), "pubring"), ignore_errors=True)
         if refresh:
             link.expire()
         link.setSyncStrategy(libdnf.repo.Repo.SyncStrategy_TRY_CACHE)
@@ -113,6 +114,19 @@ def _load(repository: Repository, offline: bool, refresh: bool, progress: Progre
     finally:
         progress.done()
     return _loaded(repository)
+
+
+def _forget_old_keys(repository: Repository) -> None:
+    """librepo's ring of imported keys must not outlive a change of the configured ones."""
+    if not repository.repo_gpgcheck:
+        return
+    directory = Path(repository.link.getCachedir())
+    mark = directory / "pkglayer-keys"
+    if mark.exists() and mark.read_text() == repository.keys_digest:
+        return
+    shutil.rmtree(directory / "pubring", ignore_errors=True)
+    directory.mkdir(parents=True, exist_ok=True)
+    mark.write_text(repository.keys_digest)
 
 
 def _load_cached(repository: Repository, problem: str) -> Repository:

@@ -5,6 +5,8 @@
 """
 
 import fnmatch
+import hashlib
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +18,7 @@ import libdnf.repo
 
 from pkglayer.log import log
 from pkglayer.model.errors import ConfigError, UsageError
+from pkglayer.model.openpgp import parse_keys, why_unusable
 from pkglayer.system.config import resolve_inside
 
 _NOT_OURS = frozenset({
@@ -49,8 +52,9 @@ class Repository:
 
     `available` tells whether metadata can be used; `problem` why it could not be brought up to
     date; `stale` that older metadata is used instead; `timestamp` is when the metadata was made
-    (seconds since 1970); `comps` the path of its group file. `gpgkeys` are as
-    configured. `link` is libdnf's own object, for `rpmmd`, `sack` and `rpmmdget` alone.
+    (seconds since 1970); `comps` the path of its group file. `gpgkeys` are as configured,
+    `keys_digest` tells whether the keys for metadata are still the same. `link` is libdnf's own
+    object, for `rpmmd`, `sack` and `rpmmdget` alone.
     """
 
     id: str
@@ -73,6 +77,7 @@ class Repository:
     stale: bool = False
     timestamp: int = 0
     comps: str = ""
+    keys_digest: str = ""
     link: Any = field(default=None, repr=False, compare=False)
 
     @property
@@ -195,23 +200,32 @@ def _with_keys(repository: Repository, config: Any, root: Path) -> Repository:
     """Let metadata signatures be checked with keys of the deployment, never of the host."""
     if not repository.repo_gpgcheck:
         return repository
-    paths = []
-    for key in repository.gpgkeys:
-        found = resolve_inside(root, key.removeprefix("file://")) if _is_file(key) else None
-        if found is None:
-            why = f"its key {key} is not in the deployment" if _is_file(key) else (
-                f"its key {key} would have to be downloaded unseen"
-            )  # fmt: skip
-            return replace(repository, problem=f"repo_gpgcheck is set and {why}")
-        paths.append(f"file://{found}")
-    if not paths:
+    if not repository.gpgkeys:
         return replace(repository, problem="repo_gpgcheck is set without a gpgkey")
+    paths, digest = [], hashlib.sha256()
+    for key in repository.gpgkeys:
+        try:
+            path, data = _read_key(root, key)
+        except ValueError as e:
+            return replace(repository, problem=f"repo_gpgcheck is set, and its key {key} {e}")
+        paths.append(f"file://{path}")
+        digest.update(data)
     config.gpgkey().set(libdnf.conf.Option.Priority_RUNTIME, libdnf.conf.VectorString(paths))
-    return repository
+    return replace(repository, keys_digest=digest.hexdigest())
 
 
-def _is_file(key: str) -> bool:
-    return key.startswith(("file:///", "/"))
+def _read_key(root: Path, key: str) -> tuple[Path, bytes]:
+    """A key file of the deployment; raises ValueError with why it cannot be used."""
+    if not key.startswith(("file:///", "/")):
+        raise ValueError("would have to be fetched from the network unseen")
+    path = resolve_inside(root, key.removeprefix("file://"))
+    if path is None or not path.is_file():
+        raise ValueError("does not exist in the deployment")
+    data = path.read_bytes()
+    reasons = [why_unusable(k, time.time()) for k in parse_keys(data)]
+    if all(reasons):
+        raise ValueError(reasons[0])
+    return path, data
 
 
 def _text(option: Any) -> str:
