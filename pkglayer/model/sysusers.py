@@ -84,8 +84,8 @@ class _Plan:
 
     def _free(self, value: str, taken: Mapping[str, int], prefer: int = -1) -> int:
         """The id that is asked for where nobody has it, else one that is free as user and group."""
-        wanted = int(value) if value.isdigit() else prefer
-        if wanted >= 0 and wanted not in taken.values():
-            return wanted
+        for wanted in (int(value) if value.isdigit() else -1, prefer):
+            if wanted >= 0 and wanted not in taken.values():
+                return wanted
         used = {*self.uids.values(), *self.gids.values()}
         return next(i for i in SYSTEM_IDS if i not in used)
