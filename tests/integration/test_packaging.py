@@ -11,7 +11,12 @@ from pathlib import Path
 import pytest
 
 from pkglayer import __version__
-from tests.support.cli import PROJECT
+from tests.support.cli import PROJECT, run_pkglayer
+from tests.support.ostree import make_base, make_sysroot
+from tests.support.repos import make_repo, repo_file
+from tests.support.rpms import build_rpm
+from tests.support.trees import File
+from tests.support.witness import deployments, query_rpm
 
 SITE = "usr/lib/python3/dist-packages"
 SPEC = PROJECT / "packaging/pkglayer.spec"
@@ -169,6 +174,23 @@ def test_it_requires_what_it_imports(rpm: Path) -> None:
         "rpm",
     } <= requires
     assert query(rpm, "--qf", "%{ARCH} %{LICENSE}\\n") == ["noarch LGPL-2.1-or-later"]
+
+
+def test_it_can_layer_itself(rpm: Path, tmp_path: Path) -> None:
+    # What it requires is Fedora's; here one package says that it provides all of it.
+    named = {line.replace(">=", "=") for line in query(rpm, "--requires") if line[0] != "/"}
+    provides = sorted(name for name in named if not name.startswith("rpmlib("))
+    files = {"usr/bin/python3": File("#!/bin/sh\n", 0o755)}
+    fedora = build_rpm(tmp_path, "fedora", provides=provides, files=files)
+    repo = make_repo(tmp_path / "repo", [fedora])
+    base = make_base(tmp_path, {"etc/yum.repos.d/r.repo": repo_file("r", repo, gpgcheck=0)})
+    sysroot = make_sysroot(tmp_path, base)
+    run_pkglayer("install", "--no-gpg-check", rpm, rpm, sysroot=sysroot)
+    tree = deployments(sysroot)[0].path
+    assert f"pkglayer-{__version__}-1.noarch" in query_rpm(tree, "-qa")
+    assert (tree / "usr/bin/pkglayer").stat().st_mode & 0o111
+    assert (tree / "usr/etc/pkglayer/layers.d").is_dir()
+    assert (tree / "usr/lib/systemd/system/pkglayer-reconcile.path").is_file()
 
 
 def test_versions_agree() -> None:
