@@ -60,6 +60,12 @@ def _read_text(path: Path, usr: Path, etc: Path) -> str:
         if len(data) > MAX_SIZE:
             raise ConfigError(f"{path} has more than {MAX_SIZE >> 20} MiB")
         return data.decode()
+    except FileNotFoundError as e:
+        raise ConfigError(
+            f"the layer file {path} is a link to {os.fspath(path.readlink())!r}, "
+            "which cannot be read on the target base",
+            hint="copy the file instead",
+        ) from e
     except OSError as e:
         raise ConfigError(
             f"the layer file {path} cannot be read: {e.strerror}",
