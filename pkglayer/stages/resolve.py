@@ -6,18 +6,19 @@ packages never change here. Solving itself is libsolv's; this stage keeps what i
 version, chooses among equals, and tells reasons.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pkglayer.model.errors import ResolveError
+from pkglayer.model.explain import Blocked
 from pkglayer.model.offer import CACHE, LOCAL, Offer, Solution
 from pkglayer.model.package import Package
 from pkglayer.model.plan import Base, Inactive, Plan, Skipped
 from pkglayer.model.reasons import Reason, Root, find_reasons, reach
 from pkglayer.model.request import Request, Want
 from pkglayer.model.settings import Settings
-from pkglayer.system.blockers import blocked_error, unknown_error
-from pkglayer.system.choices import Choice, Pick, choose
+from pkglayer.system.blockers import Rank, blocked_error, by_spec, merged, unknown_error
+from pkglayer.system.choices import Choice, Pick, choose, find_unwanted
 from pkglayer.system.comps import read_groups
 from pkglayer.system.sack import Sack
 
@@ -37,21 +38,29 @@ def resolve(
     settings: Settings,
     keep: Sequence[Package] = (),
     upgrade: bool = False,
+    leave_out: Mapping[Want, str] | None = None,
+    rank: Rank = by_spec,
 ) -> Plan:
     """Resolve `request` on the base whose rpmdb `sack` has loaded.
 
     `keep` are the packages of the state before. They stay at their version, and globs and groups
     keep their meaning, unless `upgrade` is set or a request cannot be met otherwise; with `upgrade`
-    they only serve to have packages whose repository is gone.
+    they only serve to have packages whose repository is gone. `leave_out` maps requests to skip to
+    the reason. Raises Blocked with all requests in trouble; of those that do not go together the
+    later by `rank` yields.
     """
-    hidden = _untouchable(sack) | _unusable_heads(sack, request, keep)
+    left_out = leave_out or {}
+    wants = [w for w in request.wants if w not in left_out]
+    hidden = _untouchable(sack) | _unusable_heads(sack, request, keep) | find_unwanted(sack, wants)
     sack.hide(hidden)
-    groups = read_groups(sack.repositories) if any(w.kind == "group" for w in request.wants) else []
+    groups = read_groups(sack.repositories) if any(w.kind == "group" for w in wants) else []
     before = () if upgrade else tuple(keep)
-    choices = [choose(sack, want, groups, before) for want in request.wants]
+    choices = [choose(sack, want, groups, before) for want in wants]
+    active = tuple(c for c in choices if c.active)
+    job = _Job(sack, active, frozenset(hidden), keep, settings, rank)
     if unknown := [c.want for c in choices if c.unknown]:
-        raise unknown_error(sack, unknown, groups)
-    job = _Job(sack, tuple(c for c in choices if c.active), frozenset(hidden), keep, settings)
+        error = unknown_error(sack, unknown, groups)
+        raise merged(error, blocked) if (blocked := job.find_blocked()) else error
     outcome = job.run(before)
     packages = [_to_package(sack, o, r) for o, r in outcome.reasons.items()]
     return Plan(
@@ -59,7 +68,11 @@ def resolve(
         request=request,
         packages=tuple(sorted(packages, key=lambda p: p.nevra)),
         inactive=tuple(Inactive(c.want, c.provider) for c in choices if not c.active),
-        skipped=(*(s for c in choices for s in c.skipped), *outcome.skipped),
+        skipped=(
+            *(s for c in choices for s in c.skipped),
+            *outcome.skipped,
+            *(Skipped(w, left_out[w]) for w in request.wants if w in left_out),
+        ),
     )
 
 
@@ -123,6 +136,7 @@ class _Job:
     hidden: frozenset[Offer]
     keep: Sequence[Package]
     settings: Settings
+    rank: Rank = by_spec
 
     @property
     def picks(self) -> list[Pick]:
@@ -156,13 +170,21 @@ class _Job:
             optional += due
         raise ResolveError("the solver does not come to rest", hint="please report this request")
 
+    def find_blocked(self) -> Blocked | None:
+        """What the solver would refuse of these choices, without choosing anything."""
+        self.sack.hide(self.hidden)
+        solution = self.sack.solve(self.picks)
+        if not self.picks or not solution.problems:
+            return None
+        return blocked_error(self.sack, self.choices, solution, self.rank)
+
     def _solve(
         self, hidden: set[Offer], optional: Sequence[Pick], not_weak: set[Offer]
     ) -> Solution:
         self.sack.hide(hidden)
         solution = self.sack.solve(self.picks, optional=optional, weak=self.weak, not_weak=not_weak)
         if solution.problems:
-            raise blocked_error(self.sack, self.choices, solution)
+            raise blocked_error(self.sack, self.choices, solution, self.rank)
         if solution.changed:
             raise ResolveError(
                 f"the request would change packages of the base: {', '.join(solution.changed)}",

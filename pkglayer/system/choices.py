@@ -6,10 +6,11 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
-from pkglayer.model.errors import ResolveError
+from pkglayer.model.explain import Blocked, Trouble
 from pkglayer.model.offer import Offer
-from pkglayer.model.package import Package
+from pkglayer.model.package import Nevra, Package
 from pkglayer.model.plan import Skipped
 from pkglayer.model.request import Want
 from pkglayer.system.comps import Group, find_group
@@ -55,24 +56,56 @@ def choose(sack: Sack, want: Want, groups: Sequence[Group], keep: Sequence[Packa
         return _choose_local(sack, want)
     if want.kind == "group":
         return _choose_group(sack, want, groups, keep)
+    if constraint := parse_glob_version(want.spec):
+        name, version = constraint
+        fitting = [o for o in sack.find(name) if has_version(o.nevra, version)]
+        return _choose_single(want, fitting)
     if is_glob(want.spec):
         before = _names_before(want, keep, "user")
         found = [o for o in sack.find(want.spec) if not before or o.nevra.name in before]
         return _choose_names(want, found)
-    offers = sack.find(want.spec)
+    return _choose_single(want, sack.find(want.spec))
+
+
+def _choose_single(want: Want, offers: Sequence[Offer]) -> Choice:
     if there := [o for o in offers if o.installed]:
         return Choice(want, provider=str(there[-1].nevra))
     return Choice(want, (tuple(offers),) if offers else ())
 
 
+def parse_glob_version(spec: str) -> tuple[str, str] | None:
+    """`foo = 2.1*` as (name, glob); None for every other form, which the solver knows itself."""
+    words = spec.split()
+    if len(words) == 3 and words[1] in ("=", "==") and is_glob(words[2]):
+        return words[0], words[2]
+    return None
+
+
+def has_version(nevra: Nevra, glob: str) -> bool:
+    """Whether version, version-release or epoch:version-release match."""
+    plain = f"{nevra.version}-{nevra.release}"
+    forms = (nevra.version, plain, nevra.evr, f"{nevra.epoch}:{plain}")
+    return any(fnmatchcase(form, glob) for form in forms)
+
+
+def find_unwanted(sack: Sack, wants: Sequence[Want]) -> set[Offer]:
+    """What requests themselves keep out: other versions than pinned, and their excludes."""
+    out: set[Offer] = set()
+    for want in wants:
+        if want.version:
+            found = [o for o in sack.find(want.spec, everything=True) if not o.installed]
+            out.update(o for o in found if not has_version(o.nevra, want.version))
+        for glob in want.exclude:
+            out.update(o for o in sack.find(glob, everything=True) if not o.installed)
+    return out
+
+
 def _choose_local(sack: Sack, want: Want) -> Choice:
     offers = [o for o, h in sack.cached() if h.header_checksum == want.header_checksum]
     if not offers:
-        raise ResolveError(
-            f"the imported copy of the local package {want.spec} is gone",
-            hint=f"install it from its file again, or drop it: pkglayer uninstall {want.spec}",
-            data={"spec": want.spec},
-        )
+        text = f"the imported copy of the local package {want.spec} is gone"
+        hint = f"install it from its file again, or drop it: pkglayer uninstall {want.spec}"
+        raise Blocked([Trouble(want, "local-gone", text, hint)], data={"spec": want.spec})
     nevra = offers[0].nevra
     if any(o.nevra == nevra and o.installed for o in sack.named(nevra.name)):
         return Choice(want, provider=str(nevra))
@@ -115,11 +148,10 @@ def _choose_group(
     )
     there.extend(there_too)
     if not (picks or optional or there):
-        raise ResolveError(
-            f"no repository offers any package of the group {want.spec}",
-            hint="enable the repository that has them with --enablerepo=ID",
-            data={"spec": want.spec, "packages": [*gone, *gone_too]},
-        )
+        text = f"no repository offers any package of the group {want.spec}"
+        hint = "enable the repository that has them with --enablerepo=ID"
+        data = {"spec": want.spec, "packages": [*gone, *gone_too]}
+        raise Blocked([Trouble(want, "group", text, hint)], data=data)
     provider = "" if picks or optional else ", ".join(there)
     return Choice(want, picks, optional, tuple(conditional), provider, skipped)
 

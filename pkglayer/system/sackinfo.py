@@ -1,16 +1,17 @@
 """Looks packages up for people: search, details, and where a missing one would be.
 
-`search(sack, terms)`, `details(sack, offer)`, `find_elsewhere(sack, specs)`. Choosing packages for
-a layer is for `stages.resolve`.
+`search(sack, terms)`, `details(sack, offer)`, `find_elsewhere(sack, specs)`, `find_foreign(sack,
+spec)`. Choosing packages for a layer is for `stages.resolve`.
 """
 
 import contextlib
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import hawkey
 
 from pkglayer.model.offer import BASE, Details, Offer
-from pkglayer.model.package import Package
+from pkglayer.model.package import Nevra, Package
 from pkglayer.system.sack import Sack, new_sack
 
 
@@ -41,14 +42,34 @@ def find_elsewhere(sack: Sack, specs: Iterable[str]) -> dict[str, list[str]]:
     """Which disabled repositories have a spec, as far as their metadata was ever downloaded."""
     usable = [r for r in sack.disabled if r.available]
     if not usable:
-        return {}
+        return {spec: [] for spec in specs}
     other = new_sack(sack.cachedir, sack.root, sack.arch)
     for repository in usable:
         with contextlib.suppress(hawkey.Exception, OSError):
             other.load_repo(repository.link, build_cache=False, load_filelists=False)
-    found = {}
-    for spec in specs:
-        with contextlib.suppress(hawkey.Exception):
-            query = hawkey.Subject(spec).get_best_query(other, with_src=False)
-            found[spec] = sorted({p.reponame for p in query})
+    return {spec: sorted({p.reponame for p in _meaning(other, spec)}) for spec in specs}
+
+
+def _meaning(sack: Any, spec: str) -> list[Any]:
+    """Packages that a spec means, or that provide it where it is a requirement."""
+    found: list[Any] = []
+    with contextlib.suppress(hawkey.Exception):
+        found = list(hawkey.Subject(spec).get_best_query(sack, with_src=False))
+    with contextlib.suppress(hawkey.Exception):
+        found = found or list(hawkey.Query(sack).filter(provides=spec))
     return found
+
+
+def find_foreign(sack: Sack, spec: str) -> list[Offer]:
+    """Packages of that name which the repositories have for other processors only."""
+    other = hawkey.Sack(
+        cachedir=str(sack.cachedir), rootdir=str(sack.root), make_cache_dir=True,
+        logfile="/dev/null", all_arch=True,
+    )  # fmt: skip
+    for repository in (r for r in sack.repositories if r.available):
+        with contextlib.suppress(hawkey.Exception, OSError):
+            other.load_repo(repository.link, build_cache=False, load_filelists=False)
+    return [
+        Offer(Nevra(p.name, p.epoch, p.version, p.release, p.arch), p.reponame, p.location)
+        for p in hawkey.Query(other).filter(name=spec, arch__neq=["src", "nosrc"])
+    ]

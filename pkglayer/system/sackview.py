@@ -123,6 +123,18 @@ class View:
             found.update(self.offers(base.filter(provides=conflict)))
         return sorted(found)
 
+    def conflicting(self, offer: Offer, among: Sequence[Offer]) -> list[Offer]:
+        """Which of `among` cannot stand beside the offer: Conflicts of either side."""
+        query = self.query(everything=True).filter(pkg=[self.objects[o] for o in among])
+        found = set(self.offers(query.filter(conflicts=[self.objects[offer]])))
+        for conflict in self.objects[offer].conflicts:
+            found.update(self.offers(query.filter(provides=conflict)))
+        return sorted(found - {offer})
+
+    def built(self, offer: Offer) -> int:
+        """When the package was built (seconds since 1970), 0 where nobody says."""
+        return int(self.objects[offer].buildtime or 0)
+
     def newest(self, offers: Sequence[Offer]) -> Offer:
         """The one of highest version (of several names: of the first name)."""
         objects = [self.objects[o] for o in offers]

@@ -244,7 +244,7 @@ def test_never_replaces_a_base_package(site: Site, rpms: Path) -> None:
     assert error.message == (
         "app cannot be layered on this base: app-1-1.noarch needs glue >= 2; the base has "
         "glue-1-1.noarch, which does not change, and the repositories offer it only with "
-        "glue-2-1.noarch from r"
+        "glue-2-1.noarch from r since 2023-11-14"
     )
     assert "pkglayer upgrade" in error.hint
     assert error.data["needs"] == "glue >= 2"
