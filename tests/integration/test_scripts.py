@@ -4,10 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from pkglayer.log import Quiet
+from pkglayer.model.accounts import parse_group, parse_passwd
 from pkglayer.model.errors import ScriptError
-from tests.support.ostree import Base
+from pkglayer.model.record import Account
+from pkglayer.model.scriptlet import REPLACE, RULES, SKIP, Limits, Rule
+from pkglayer.stages.scripts import Setup, run_scripts
+from tests.support.ostree import Base, make_base, run_ostree
 from tests.support.rpms import Entry, Trigger, build_rpm
-from tests.support.scripted import scripted
+from tests.support.scripted import import_rpms, mounted, scripted
 from tests.support.trees import Dir, File
 
 
@@ -124,3 +129,175 @@ def test_macros_and_header_tags_in_a_body(tmp_path: Path, base: Base) -> None:
         assert done.text("usr/share/made") == "x\n"
         assert done.text("usr/share/q") == "foo 1 1\n"
     assert not Path("/usr/share/made").exists()
+
+
+class TestAccounts:
+    """Users and groups exist when files need them, with ids that stay."""
+
+    def test_sysusers_of_a_package_come_before_its_owners(self, tmp_path: Path, base: Base) -> None:
+        daemon = build_rpm(
+            tmp_path,
+            "daemon",
+            files={
+                "usr/lib/sysusers.d/daemon.conf": 'u daemon 77 "A daemon" /srv/d\nm daemon wheel\n',
+                "usr/bin/daemon": Entry(File("x", 0o2755), "root", "daemon"),
+            },
+        )
+        with scripted(tmp_path, base, [daemon]) as done:
+            assert (done.root.path / "usr/bin/daemon").stat().st_gid == 77
+            assert (done.root.path / "usr/bin/daemon").stat().st_mode & 0o7777 == 0o2755
+            assert "daemon:x:77:77:A daemon:/srv/d:/usr/sbin/nologin" in done.text("etc/passwd")
+            assert "wheel:x:10:daemon" in done.text("etc/group").splitlines()
+            kinds = [(a.kind, a.name, a.group) for a in done.report.accounts]
+            assert kinds == [
+                ("group", "daemon", ""),
+                ("user", "daemon", ""),
+                ("member", "daemon", "wheel"),
+            ]
+
+    def test_unknown_owner_is_root_without_special_bits(self, tmp_path: Path, base: Base) -> None:
+        foo = build_rpm(
+            tmp_path,
+            "foo",
+            files={
+                "usr/bin/a": Entry(File("x", 0o6755), "nobody-knows", "root"),
+                "usr/bin/b": Entry(File("x", 0o6755), "root", "nobody-knows"),
+            },
+        )
+        with scripted(tmp_path, base, [foo]) as done:
+            modes = [(done.root.path / "usr/bin" / n).stat().st_mode & 0o7777 for n in "ab"]
+            assert modes == [0o2755, 0o4755]
+            assert [(note.what, note.why) for note in done.report.notes] == [
+                ("owner", "group nobody-knows does not exist - using root"),
+                ("owner", "user nobody-knows does not exist - using root"),
+            ]
+
+    def test_ids_of_the_state_before_stay(self, tmp_path: Path, base: Base) -> None:
+        rpms = [
+            build_rpm(tmp_path, name, scripts={"pre": f"getent passwd {name} || useradd -r {name}"})
+            for name in ("first", "second")
+        ]
+        with scripted(tmp_path, base, rpms) as done:
+            before = done.report.accounts
+        [third] = [a for a in before if a.kind == "user" and a.name == "second"]
+        with scripted(tmp_path, base, [rpms[1]], seed=before) as done:
+            after = done.report.accounts
+            assert [a for a in after if a.kind == "user"] == [third]
+            assert "first" not in done.text("etc/passwd")
+            assert parse_passwd(done.text("etc/passwd"))["second"].uid == third.uid
+
+    def test_taken_id_is_noted(self, tmp_path: Path) -> None:
+        base = make_base(tmp_path)
+        foo = build_rpm(tmp_path, "foo", scripts={"pre": "getent group foo || groupadd -r foo"})
+        seed = [Account("foo", "group", "foo", 10, -1)]
+        with scripted(tmp_path, base, [foo], seed=seed) as done:
+            [note] = done.report.notes
+            assert note.why == "10 now belongs to wheel"
+            assert parse_group(done.text("etc/group"))["foo"].gid == 999
+
+    def test_altfiles_base_gets_them_in_usr_lib(self, tmp_path: Path) -> None:
+        base = make_base(
+            tmp_path,
+            {"usr/lib/passwd": "bin:x:1:1:bin:/bin:/sbin/nologin\n", "usr/lib/group": "bin:x:1:\n"},
+        )
+        foo = build_rpm(
+            tmp_path,
+            "foo",
+            files={"usr/bin/foo": Entry(File("x"), "bin", "foo")},
+            scripts={"pre": "useradd -r foo"},
+        )
+        with scripted(tmp_path, base, [foo]) as done:
+            assert "foo" in parse_passwd(done.text("usr/lib/passwd"))
+            assert "foo" in parse_group(done.text("usr/lib/group"))
+            for name in ("passwd", "group", "shadow", "gshadow"):
+                assert "foo" not in done.text(f"etc/{name}")
+                assert (base.root / "etc" / name).read_text() == done.text(f"etc/{name}")
+            owner = (done.root.path / "usr/bin/foo").stat()
+            assert (owner.st_uid, owner.st_gid) == (
+                1,
+                parse_group(done.text("usr/lib/group"))["foo"].gid,
+            )
+
+
+class TestPolicy:
+    def test_failing_post_is_recorded_where_settings_say_so(
+        self, tmp_path: Path, base: Base
+    ) -> None:
+        bad = build_rpm(
+            tmp_path, "bad", scripts={"post": "exit 3", "posttrans": "touch /usr/after"}
+        )
+        setup = Setup(base.database, post_failure="warn")
+        with scripted(tmp_path, base, [bad], setup=setup) as done:
+            assert [(r.kind, r.exit_code) for r in done.report.runs] == [
+                ("post", 3),
+                ("posttrans", 0),
+            ]
+            assert [n.why for n in done.report.notes] == ["failed with exit code 3"]
+            assert done.told == ["warning: %post of bad-1-1.noarch failed with exit code 3"]
+
+    def test_failing_pre_always_ends_it(self, tmp_path: Path, base: Base) -> None:
+        bad = build_rpm(tmp_path, "bad", scripts={"pre": "exit 3"})
+        setup = Setup(base.database, post_failure="warn")
+        with pytest.raises(ScriptError), scripted(tmp_path, base, [bad], setup=setup):
+            pass
+
+    def test_limit_is_named(self, tmp_path: Path, base: Base) -> None:
+        slow = build_rpm(tmp_path, "slow", scripts={"post": "sleep 600"})
+        setup = Setup(base.database, limits=Limits(seconds=0.3))
+        with (
+            pytest.raises(ScriptError, match="limit on time") as caught,
+            scripted(tmp_path, base, [slow], setup=setup),
+        ):
+            pass
+        assert caught.value.data["limit"] == "time"
+
+    def test_skipped_and_replaced(self, tmp_path: Path, base: Base) -> None:
+        rules = [
+            Rule("foo", "pre", SKIP, "not here"),
+            Rule("foo", "post", REPLACE, "safer", "echo instead $1 > /usr/said"),
+            *RULES,
+        ]
+        foo = build_rpm(tmp_path, "foo", scripts={"pre": "exit 1", "post": ("/no/such", "exit 1")})
+        with scripted(tmp_path, base, [foo], setup=Setup(base.database, rules=rules)) as done:
+            assert done.text("usr/said") == "instead 1\n"
+            assert [(n.what, n.why) for n in done.report.notes] == [("%pre", "not run: not here")]
+
+    def test_missing_interpreter_is_named_before_anything_runs(
+        self, tmp_path: Path, base: Base
+    ) -> None:
+        first = build_rpm(tmp_path, "a-first", scripts={"pretrans": "touch /usr/ran"})
+        bad = build_rpm(tmp_path, "bad", scripts={"post": ("/usr/bin/perl", "1;")})
+        with mounted(tmp_path, base) as root:
+            order = import_rpms(root.repo, [first, bad])
+            with pytest.raises(ScriptError, match=r"bad-1-1.noarch %post needs /usr/bin/perl"):
+                run_scripts(root, order, Setup(base.database), Quiet())
+            assert list(root.upper.iterdir()) == []
+
+    def test_interpreter_may_come_with_the_layer(self, tmp_path: Path, base: Base) -> None:
+        interpreter = "#!/bin/sh\ntouch /usr/interpreted\n"
+        lang = build_rpm(tmp_path, "lang", files={"usr/bin/lang": File(interpreter, 0o755)})
+        user = build_rpm(tmp_path, "user", requires=["lang"], scripts={"post": ("/bin/lang", "x")})
+        with scripted(tmp_path, base, [user, lang]) as done:
+            assert (done.root.path / "usr/interpreted").exists()
+
+
+def test_database_can_be_asked_and_not_changed(tmp_path: Path, base: Base) -> None:
+    database = f"/{base.database}/rpmdb.sqlite"
+    script = f"wc -c < {database} > /usr/size; echo x >> {database} || echo refused > /usr/said"
+    foo = build_rpm(tmp_path, "foo", scripts={"post": script})
+    with scripted(tmp_path, base, [foo]) as done:
+        assert int(done.text("usr/size")) > 10_000
+        assert done.text("usr/said") == "refused\n"
+
+
+def test_removing_everything_fails_the_change_and_spares_the_base(
+    tmp_path: Path, base: Base
+) -> None:
+    evil = build_rpm(tmp_path, "evil", scripts={"post": "rm -rf --no-preserve-root / || rm -rf /*"})
+    with mounted(tmp_path, base) as root:
+        order = import_rpms(root.repo, [evil])
+        with pytest.raises(ScriptError):
+            run_scripts(root, order, Setup(base.database), Quiet())
+        near = root.near.path
+    assert (near / "usr/bin/busybox").exists()
+    run_ostree("fsck", f"--repo={near.parent}/repo")
