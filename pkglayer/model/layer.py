@@ -8,10 +8,11 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 from pkglayer.model.errors import ConfigError, UsageError
+from pkglayer.model.policy import POLICIES
 from pkglayer.model.request import Want, parse_spec
 
 SUFFIX = ".toml"
@@ -43,6 +44,19 @@ KEYS = (
         True,
         "Whether the weak dependencies of these packages come along.",
     ),
+    Key(
+        "on_conflict",
+        str,
+        "",
+        "What happens when one of them cannot be had on a new base: `fail`, `hold` or `skip`; "
+        "empty for what the settings say.",
+    ),
+    Key(
+        "exclude",
+        list,
+        [],
+        "Globs of packages that must not come along, whoever recommends or offers them.",
+    ),
 )
 """Every key there is; an unknown one is an error, since ignoring it would lose a wish silently."""
 
@@ -56,6 +70,8 @@ class Layer:
     description: str = ""
     recommends: bool = True
     filename: str = ""
+    on_conflict: str = ""
+    exclude: tuple[str, ...] = ()
 
     @property
     def source(self) -> str:
@@ -85,6 +101,8 @@ def parse_layer(text: str, filename: str) -> Layer:
         description=values["description"],
         recommends=values["recommends"],
         filename=filename,
+        on_conflict=values["on_conflict"],
+        exclude=tuple(dict.fromkeys(values["exclude"])),
     )
 
 
@@ -122,7 +140,14 @@ def to_wants(layers: Iterable[Layer]) -> tuple[Want, ...]:
     A declared request may be inactive: that the base has the package is what the layer wants.
     """
     return tuple(
-        Want(want.spec, want.kind, layer.source, "", layer.recommends, allow_inactive=True)
+        replace(
+            want,
+            source=layer.source,
+            recommends=layer.recommends,
+            allow_inactive=True,
+            on_conflict=layer.on_conflict,
+            exclude=layer.exclude,
+        )
         for layer in layers
         for want in map(parse_spec, layer.packages)
     )
@@ -139,6 +164,9 @@ def _check(name: str, value: Any, text: str, filename: str) -> None:
         )  # fmt: skip
     if type(value) is not key.kind:
         _fail(filename, text, name, f"'{name}' must be {_words(key.kind)}, not {_toml(value)}")
+    if name == "on_conflict" and value not in POLICIES:
+        words = ", ".join(f"'{p}'" for p in POLICIES)
+        _fail(filename, text, name, f"'{name}' must be one of {words}, not '{_shown(str(value))}'")
     if isinstance(value, list):
         for item in value:
             _check_spec(item, name, text, filename)

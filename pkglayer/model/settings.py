@@ -8,10 +8,11 @@ Repositories are not configured here but in `.repo` files, as for dnf.
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pkglayer.model.errors import ConfigError
+from pkglayer.model.policy import POLICIES
 
 SETTINGS_PATH = "pkglayer/pkglayer.toml"
 """Below /etc of the merge deployment."""
@@ -31,6 +32,10 @@ class Settings:
     script_disk: int = 2 * 1024**3
     keep_states: int = 1
     cachedir: str = "/var/cache/pkglayer"
+    on_conflict: str = "fail"
+    unattended: str = "skip"
+    max_hold: int = 7
+    repository_policy: Mapping[str, str] = field(default_factory=dict)
 
 
 class _Wrong(ValueError):
@@ -79,6 +84,13 @@ def _absolute(value: object) -> str:
     return str(value)
 
 
+def _policies(value: object) -> dict[str, str]:
+    rows = value if isinstance(value, dict) else {"": ""}
+    if not all(isinstance(k, str) and k and v in POLICIES for k, v in rows.items()):
+        raise _Wrong('a table of repository ids and policies, such as { updates = "hold" }')
+    return dict(rows)
+
+
 @dataclass(frozen=True)
 class Key:
     """One row: where the key stands in the file, which field it fills, its rule and its purpose."""
@@ -111,6 +123,15 @@ KEYS = (
         "how many states besides the running one and the next boot are kept to roll back to"),
     Key("cache", "dir", "cachedir", _absolute,
         "where repository metadata and downloaded packages lie; must belong to root"),
+    Key("conflicts", "default", "on_conflict", _choice(*POLICIES),
+        "what happens when a request cannot be had on a new base: fail changes nothing, hold keeps "
+        "the last good base and layer, skip goes on without it and tries again each time"),
+    Key("conflicts", "unattended", "unattended", _choice(*POLICIES),
+        "the same where nobody is at the terminal (upgrade --unattended, or no terminal at all)"),
+    Key("conflicts", "max-hold", "max_hold", _number(0, 3650),
+        "days that a base may be held back; after that status warns and upgrade fails loudly"),
+    Key("conflicts", "repositories", "repository_policy", _policies,
+        'policy of requests whose packages come from a repository: { updates = "hold" }'),
 )  # fmt: skip
 
 

@@ -2,8 +2,9 @@
 
 import pytest
 
-from pkglayer.model.errors import StateError, UsageError
+from pkglayer.model.errors import ConfigError, StateError, UsageError
 from pkglayer.model.explain import Trouble
+from pkglayer.model.layer import parse_layer, to_wants
 from pkglayer.model.plan import Base
 from pkglayer.model.policy import (
     DAY,
@@ -23,6 +24,7 @@ from pkglayer.model.policy import (
     standing_json,
 )
 from pkglayer.model.request import Request, Want, from_origin, to_origin
+from pkglayer.model.settings import Settings, parse_settings
 
 FOO = Want("foo")
 KEY = frozenset({key_of(FOO)})
@@ -120,3 +122,30 @@ def test_request_options_survive_the_origin_and_old_origins_are_read() -> None:
 def test_request_options_of_a_wrong_type_are_refused(row: str) -> None:
     with pytest.raises(StateError, match="exclude"):
         from_origin("origin:test", {"version": "1", "requests": f"[{row}]"})
+
+
+def test_layer_says_what_happens_to_its_requests() -> None:
+    text = "packages = ['foo']\non_conflict = 'hold'\nexclude = ['*-doc']\n"
+    [want] = to_wants([parse_layer(text, "/etc/x/a.toml")])
+    assert (want.on_conflict, want.exclude) == (HOLD, ("*-doc",))
+
+
+def test_layer_with_an_unknown_policy_is_refused_with_its_line() -> None:
+    with pytest.raises(ConfigError, match=r"a\.toml:2: 'on_conflict' must be one of 'fail'"):
+        parse_layer("packages = ['foo']\non_conflict = 'maybe'\n", "/etc/x/a.toml")
+
+
+def test_settings_of_the_policy() -> None:
+    assert (Settings().on_conflict, Settings().unattended, Settings().max_hold) == (FAIL, SKIP, 7)
+    text = "[conflicts]\ndefault = 'skip'\nmax-hold = 2\nrepositories = { updates = 'hold' }\n"
+    settings = parse_settings(text)
+    assert (settings.on_conflict, settings.max_hold) == (SKIP, 2)
+    assert settings.repository_policy == {"updates": HOLD}
+
+
+@pytest.mark.parametrize(
+    "line", ["default = 'stop'", "max-hold = -1", "repositories = { updates = 'x' }"]
+)
+def test_wrong_settings_of_the_policy_name_the_line(line: str) -> None:
+    with pytest.raises(ConfigError, match=":2: "):
+        parse_settings(f"[conflicts]\n{line}\n")
