@@ -157,8 +157,8 @@ def _mounts(
     ):
         options += ["--perms", mode, "--size", str(limits.scratch), "--tmpfs", path]
     # Scriptlets ask for this file to know that /boot and kernels are not theirs to change.
-    options += ["--remount-ro", "/dev", "--file", passed.file(b""), "/run/ostree-booted"]
-    return [*options, "--dir", "/sys"]
+    options += ["--perms", "0644", "--file", passed.file(b""), "/run/ostree-booted"]
+    return [*options, "--remount-ro", "/dev", "--dir", "/sys"]
 
 
 @contextmanager
@@ -198,6 +198,7 @@ def _run_to_end(
     pid = int(json.loads(first)["child-pid"])
     pidfd = os.pidfd_open(pid)
     try:
+        watch.begin(pid)
         _restrict(pid, watch)
         with suppress(BrokenPipeError):  # it failed before the gate; that is told below
             os.write(gate, b"1")

@@ -64,7 +64,11 @@ class Capture:
 
 
 class Watch:
-    """The limits that the kernel does not hold for us: time, disk, amount of output."""
+    """The limits that the kernel does not hold for us: time, disk, amount of output.
+
+    Without a control group also how many processes there are and how much memory they have
+    together, counted now and then.
+    """
 
     def __init__(self, disk: Path, limits: Limits, group: Group) -> None:
         self.limits = limits
@@ -72,6 +76,11 @@ class Watch:
         self.disk = disk
         self.deadline = time.monotonic() + limits.seconds
         self.floor = self._free() - limits.disk
+        self.namespace = ""
+
+    def begin(self, pid: int) -> None:
+        """The sandbox's first process is `pid`; those of its process namespace are counted."""
+        self.namespace = _namespace(pid)
 
     def exceeded(self, printed: int) -> str:
         """The name of the limit that is exceeded, or empty."""
@@ -81,9 +90,36 @@ class Watch:
             return "output"
         if self._free() < self.floor:
             return "disk"
-        return self.group.exceeded()
+        return self.group.exceeded() if self.group.directories else self._counted()
+
+    def _counted(self) -> str:
+        sizes = [_resident(p) for p in _processes() if _namespace(p) == self.namespace]
+        if len(sizes) > self.limits.processes:
+            return "processes"
+        return "memory" if sum(sizes) > self.limits.memory else ""
 
     def _free(self) -> int:
         """Free bytes where /var's stand-in lies, which is where the tree's changes go as well."""
         info = os.statvfs(self.disk)
         return info.f_bavail * info.f_frsize
+
+
+def _processes() -> list[int]:
+    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+
+
+def _namespace(pid: int) -> str:
+    """What names the process namespace of `pid`; "gone" for a process that has ended."""
+    try:
+        return str(Path(f"/proc/{pid}/ns/pid").readlink())
+    except OSError:
+        return "gone"
+
+
+def _resident(pid: int) -> int:
+    """Bytes of memory of its own that a process has, without what it shares."""
+    try:
+        _, resident, shared, *_ = Path(f"/proc/{pid}/statm").read_text().split()
+    except (OSError, ValueError):
+        return 0
+    return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE")

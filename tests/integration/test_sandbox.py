@@ -430,6 +430,16 @@ class TestLimits:
         assert outcome.killed_by == "memory" or "out of memory" in outcome.output
         assert "2000000000" not in outcome.output
 
+    def test_without_control_groups(self, box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(cgroup, "find_parents", list)
+        bomb = "bomb() { bomb | bomb & sleep 9; }; bomb; sleep 9"
+        limits = Limits(seconds=9, processes=40, memory=64 << 20)
+        assert box.run(bomb, limits=limits).killed_by == "processes"
+        one = "head -c 30m /dev/zero | tail -c 30m | (sleep 5; wc -c)"
+        assert (
+            box.run(f"for i in 1 2 3 4; do {one} & done; wait", limits=limits).killed_by == "memory"
+        )
+
     def test_memory_backed_files(self, box: Box) -> None:
         limits = Limits(seconds=SECONDS, scratch=1 << 20)
         for place in ("/tmp", "/run", "/var/tmp", "/dev/shm"):

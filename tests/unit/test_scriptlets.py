@@ -1,5 +1,7 @@
 """The policy table, the order of scripts where rpm cannot be asked, and output that is too much."""
 
+from pathlib import Path
+
 import pytest
 
 from pkglayer.model.package import Nevra
@@ -16,7 +18,7 @@ from pkglayer.model.scriptlet import (
     is_fatal,
 )
 from pkglayer.model.sequence import Condition, Member, Run, Unpack, needed_prefixes, plan_sequence
-from pkglayer.system.cgroup import Group
+from pkglayer.system.cgroup import Group, find_parents
 from pkglayer.system.watch import KEPT, Capture, Watch
 
 
@@ -162,12 +164,50 @@ class TestCapture:
         assert capture.close() == "a" * KEPT
 
 
-class TestWatch:
-    def test_names_the_limit(self, tmp_path: pytest.TempPathFactory) -> None:
-        def watch(**limits: float) -> Watch:
-            return Watch(tmp_path, Limits(**limits), Group())  # type: ignore[arg-type]
+class TestControlGroups:
+    def test_version_2_is_made_at_the_top(self, tmp_path: Path) -> None:
+        (tmp_path / "cgroup.controllers").write_text("cpu memory pids\n")
+        (tmp_path / "cgroup.subtree_control").write_text("memory pids\n")
+        assert find_parents(tmp_path) == [(tmp_path, frozenset({"memory", "pids"}))]
 
-        assert watch().exceeded(0) == ""
-        assert watch(seconds=-1).exceeded(0) == "time"
-        assert watch(output=5).exceeded(6) == "output"
-        assert watch(disk=-(1 << 40)).exceeded(0) == "disk"
+    def test_version_2_without_controllers_to_give(self, tmp_path: Path) -> None:
+        (tmp_path / "cgroup.controllers").write_text("cpu memory pids\n")
+        (tmp_path / "cgroup.subtree_control").write_text("cpu\n")
+        assert find_parents(tmp_path) == []
+
+    def test_version_1_is_made_below_our_own(self, tmp_path: Path) -> None:
+        for path in ("memory/a/b", "pids", "cpu/x"):
+            (tmp_path / path).mkdir(parents=True)
+        own = tmp_path / "self"
+        own.write_text("4:cpu:/x\n3:memory:/a/b\n2:pids:/\n1:name=systemd:/\n0::/\n")
+        assert find_parents(tmp_path, own) == [
+            (tmp_path / "memory/a/b", frozenset({"memory"})),
+            (tmp_path / "pids", frozenset({"pids"})),
+        ]
+
+    def test_nothing_there(self, tmp_path: Path) -> None:
+        assert find_parents(tmp_path / "none", tmp_path / "none") == []
+
+    def test_what_was_exceeded(self, tmp_path: Path) -> None:
+        group = Group((tmp_path,))
+        assert group.exceeded() == ""
+        (tmp_path / "memory.events").write_text("max 5\noom_kill 0\n")
+        assert group.exceeded() == ""
+        (tmp_path / "memory.events").write_text("max 5\noom_kill 1\n")
+        assert group.exceeded() == "memory"
+        (tmp_path / "pids.events").write_text("max 1\n")
+        assert group.exceeded() == "processes"
+
+
+class TestWatch:
+    @pytest.mark.parametrize(
+        ("limits", "name"),
+        [
+            (Limits(), ""),
+            (Limits(seconds=-1), "time"),
+            (Limits(output=5), "output"),
+            (Limits(disk=-(1 << 40)), "disk"),
+        ],
+    )
+    def test_names_the_limit(self, tmp_path: Path, limits: Limits, name: str) -> None:
+        assert Watch(tmp_path, limits, Group()).exceeded(6) == name
