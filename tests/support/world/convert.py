@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.world import facts
 from tests.support.world.changelog import read_changelog
 from tests.support.world.maintainer import Accounts, find_effects
 from tests.support.world.model import Deb
@@ -79,6 +80,9 @@ def _gather(deb: Deb, how: Conversion, buildroot: Path) -> Package:
     effects = find_effects(deb.name, scripts, how.accounts, _declared_shells(buildroot))
     evr, tag = how.universe.built_evr(deb.name), how.universe.tags[deb.name]
     added = [_add(buildroot, f"usr/share/world/marker/{deb.name}", f"{deb.name} {evr} {tag}\n")]
+    for directory, attributes in facts.DIRECTORIES.get(deb.name, {}).items():
+        (buildroot / directory).mkdir(parents=True)
+        added.append(Entry("dir", directory, *attributes))
     if effects.users:
         text = "".join(f"{line}\n" for line in effects.users)
         added.append(_add(buildroot, f"usr/lib/sysusers.d/{deb.name}-deb.conf", text))

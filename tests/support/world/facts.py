@@ -29,11 +29,23 @@ class Attributes(NamedTuple):
 
 # dpkg-statoverride calls.
 ATTRIBUTES = {
+    "etc/redis": Attributes(0o2770, "redis", "redis"),
+    "etc/redis/redis.conf": Attributes(0o640, "redis", "redis"),
     "etc/sudoers": Attributes(0o440, "root", "root"),
     "usr/bin/crontab": Attributes(0o2755, "root", "crontab"),
     "usr/bin/ssh-agent": Attributes(0o2755, "root", "_ssh"),
     "usr/lib/dbus-1.0/dbus-daemon-launch-helper": Attributes(0o4754, "root", "messagebus"),
+    "var/lib/postgresql": Attributes(0o755, "postgres", "postgres"),
+    "var/log/postgresql": Attributes(0o1775, "root", "postgres"),
     "var/spool/cron/crontabs": Attributes(0o1730, "root", "crontab"),
+}
+
+# Directories that a script makes for the program's user.
+DIRECTORIES: dict[str, dict[str, Attributes]] = {
+    "redis-server": {
+        "var/lib/redis": Attributes(0o750, "redis", "redis"),
+        "var/log/redis": Attributes(0o2750, "redis", "adm"),
+    },
 }
 
 # setcap calls.
