@@ -15,19 +15,26 @@ def register(app: typer.Typer) -> None:
     """Add the verbs of this module."""
 
     @verb(app)
-    def status(common: Common) -> None:
+    def status(
+        common: Common,
+        verbose: Annotated[
+            bool, typer.Option("-v", "--verbose", help="Every layered package and note.")
+        ] = False,
+    ) -> None:
         """Show every state: base, layered packages, requests, and what waits for what.
 
-        Example: pkglayer status --json
+        Example: pkglayer status --verbose
         """
         from pkglayer.cli import render
+        from pkglayer.engine.notices import find_notices
 
         with common.reading() as session:
-            deployments = session.sysroot.deployments
+            deployments, notices = session.sysroot.deployments, find_notices(session)
             if common.as_json:
-                print_json(render.status_json(deployments))
+                print_json(render.status_json(deployments, notices=notices))
             else:
-                typer.echo(render.render_status(deployments), nl=False)
+                text = render.render_status(deployments, notices=notices, verbose=verbose)
+                typer.echo(text, nl=False)
 
     @verb(app, changes=True)
     def rollback(common: Common) -> None:

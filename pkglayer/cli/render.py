@@ -153,10 +153,11 @@ def _record_fields(d: Deployment, verbose: bool) -> list[str]:
         lines += _field("Warning" if number == 0 else "", printable(text))
     if verbose:
         for number, note in enumerate(d.record.notes):
-            text = printable(f"{note.package}: {note.what}: {note.why}")
+            whose = f"{note.package}: " if note.package else ""
+            text = printable(f"{whose}{note.what}: {note.why}")
             lines += _field("Note" if number == 0 else "", text)
     elif d.record.notes:
-        lines += _field("Notes", f"{len(d.record.notes)} (pkglayer status --json shows them)")
+        lines += _field("Notes", f"{len(d.record.notes)} (pkglayer status --verbose shows them)")
     return lines
 
 

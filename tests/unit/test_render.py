@@ -86,7 +86,7 @@ def test_status_of_a_layered_and_a_plain_state() -> None:
     Inactive    vim: the base has vim-9-1.x86_64
     Skipped     zsh: no repository has zsh
     Warning     %post of htop-3-1.x86_64 ended with exit code 1
-    Notes       1 (pkglayer status --json shows them)
+    Notes       1 (pkglayer status --verbose shows them)
 
 * 1  booted, pinned
     Base        origin:os/stable, version 1, of 2023-11-14 22:13 UTC
