@@ -1,6 +1,6 @@
 """`make bench`: measure every case on every base, in turn with the other tools, and report.
 
-    python -m tests.bench [--base FILES]... [--case NAME]... [--runs N] [--tool NAME]... [--no-docs]
+python -m tests.bench [--base FILES]... [--case NAME]... [--runs N] [--tool NAME]... [--no-docs]
 """
 
 import argparse
@@ -121,6 +121,9 @@ def _run_once(
     if case.cold:
         stage.forget()
         shutil.rmtree(work / "dnf-cache", ignore_errors=True)
+    if tool == "dnf":
+        (work / "dnf/usr/bin").mkdir(parents=True)
+        (work / "dnf/bin").symlink_to("usr/bin")
     stage.publish(stage.base.v2 if case.moves else stage.base.v1)
     try:
         return measure(command)

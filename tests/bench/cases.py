@@ -38,7 +38,8 @@ class Case:
 
     def commands(self, stage: Stage, work: Path) -> dict[str, Command]:
         """The command of each tool; those of tools that have none are not there."""
-        ours: Command = [PROGRAM, *self.verb, "--quiet", "--sysroot", stage.path]
+        quiet = ["--quiet"] if self.start == "fifty" and self.repos or self.deploys else []
+        ours: Command = [PROGRAM, *self.verb, *quiet, "--sysroot", stage.path]
         found: dict[str, Command] = {"pkglayer": ours}
         if reference := _REFERENCES.get(self.name, _layer)(self, stage):
             found["reference"] = reference
@@ -80,10 +81,11 @@ CASES: tuple[Case, ...] = (
 
 
 def dnf_command(case: Case, stage: Stage, root: Path) -> Command:
-    """`dnf --installroot` of the case's packages into an empty directory."""
-    repos = [f"--repofrompath={name},{(stage.repos / name).as_uri()}" for name in case.repos]
+    """`dnf --installroot` of the case's packages, and of a shell for their scriptlets."""
+    names = (*case.repos, "shell")
+    repos = [f"--repofrompath={name},{(stage.repos / name).as_uri()}" for name in names]
     options = [f"--installroot={root}", "--releasever=1", "--nogpgcheck", "--disablerepo=*"]
-    options += [f"--enablerepo={name}" for name in case.repos]
+    options += [f"--enablerepo={name}" for name in names]
     options += [f"--setopt=cachedir={root.parent}/dnf-cache", "--setopt=reposdir=/nonexistent"]
     return ["dnf", "-q", "-y", *repos, *options, "install", *case.layer]
 

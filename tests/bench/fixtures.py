@@ -18,6 +18,7 @@ from tests.bench.index import write_index
 from tests.support.ostree import Base, commit_base_update, make_base
 from tests.support.repos import make_repo
 from tests.support.rpms import BUILD_TIME, build_rpm
+from tests.support.testos import testos_packages
 from tests.support.trees import File, Node
 
 FORMAT = 1
@@ -43,7 +44,8 @@ class BaseFixture:
 
 @dataclass(frozen=True)
 class Fixtures:
-    """`repos` has the directories `small`, `many`, `many-v2`, `big` and `index`."""
+    """`repos` has the directories `small`, `many`, `many-v2`, `big`, `index`, and `shell` for
+    tools that start from nothing."""
 
     cache: Path
     repos: Path
@@ -160,6 +162,7 @@ def _make_repos(work: Path) -> None:
     make_repo(work / "many", many)
     make_repo(work / "many-v2", [*many, *newer])
     make_repo(work / "big", [big])
+    make_repo(work / "shell", testos_packages(rpms / "testos", "1")[:1])
     write_index(work / "index", INDEXED)
     shutil.rmtree(rpms)
 

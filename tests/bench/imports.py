@@ -1,6 +1,6 @@
 """The import alone: packages into commits, beside unpacking and committing them by hand.
 
-    python -m tests.bench.imports REPO RPM...     import these (what is measured)
+python -m tests.bench.imports REPO RPM...     import these (what is measured)
 """
 
 import shutil

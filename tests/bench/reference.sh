@@ -38,7 +38,7 @@ case $1 in
         repo=$2; shift 2
         for rpm; do
             work=$(mktemp -d "$repo/../by-hand-XXXXXX")
-            (cd "$work" && rpm2cpio "$rpm" | cpio --quiet -idm)
+            rpm2archive -n - < "$rpm" | tar -x -C "$work"
             ostree --repo="$repo" commit --branch="by-hand/$(basename "$rpm" .rpm)" \
                 --tree=dir="$work" --consume
             rm -rf "$work"
