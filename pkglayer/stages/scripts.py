@@ -27,7 +27,15 @@ from pkglayer.model.scriptlet import (
     is_fatal,
 )
 from pkglayer.model.sequence import Run, Step, Unpack
-from pkglayer.system import accountfiles, interpreters, owners, rpmlua, rpmtriggers, sandbox
+from pkglayer.system import (
+    accountfiles,
+    interpreters,
+    owners,
+    rpmlua,
+    rpmtriggers,
+    sandbox,
+    tampering,
+)
 from pkglayer.system.overlayroot import Root
 
 SHELL = ("/bin/sh",)
@@ -127,6 +135,7 @@ class _Job:
         self.notes: list[Note] = []
         self.texts = accountfiles.read_texts(root.path)
         self.names = accountfiles.read_names(root.path)
+        self.absent = frozenset(tampering.find_replaced(root.path))
 
     def plant(self, seed: Sequence[Account], order: Sequence[Imported]) -> None:
         """Make the accounts that the state before had, where their packages come again."""
@@ -143,6 +152,8 @@ class _Job:
         """Let the files of the packages that wait appear, with their owners."""
         if not self.waiting:
             return
+        for imported in self.waiting:
+            self._check_var(imported)
         self.root.add(*self.waiting)
         for imported in self.waiting:
             self._make_sysusers(imported)
@@ -159,6 +170,12 @@ class _Job:
             step = replace(step, script=Scriptlet(step.kind, SHELL, rule.body))
         outcome = self._run(step)
         self.runs.append(ScriptRun(nevra, step.kind, outcome.exit_code, outcome.output))
+        if replaced := set(tampering.find_replaced(self.root.path)) - self.absent:
+            raise ScriptError(
+                f"%{step.kind} of {nevra} replaced {', '.join(sorted(replaced))}",
+                hint="do not install this package; tell whoever made it",
+                data={"package": nevra, "kind": step.kind},
+            )
         self._notice_accounts(step.owner.nevra.name)
         if outcome.exit_code or outcome.killed_by:
             self._failed(step, outcome)
@@ -217,6 +234,7 @@ class _Job:
 
     def _failed(self, step: Run, outcome: sandbox.Outcome) -> None:
         nevra = str(step.owner.nevra)
+        cause = f" (set off by {step.cause})" if step.cause not in ("", nevra) else ""
         why = (
             f"was ended: it exceeded the limit on {outcome.killed_by}"
             if outcome.killed_by
@@ -224,11 +242,11 @@ class _Job:
         )
         if not is_fatal(step.kind, self.setup.post_failure):
             self.notes.append(Note(nevra, f"%{step.kind}", why))
-            self.progress.note(f"warning: %{step.kind} of {nevra} {why}")
+            self.progress.note(f"warning: %{step.kind} of {nevra}{cause} {why}")
             return
         last = outcome.output.strip().splitlines()[-5:]
         raise ScriptError(
-            "\n  ".join([f"%{step.kind} of {nevra} {why}", *last]),
+            "\n  ".join([f"%{step.kind} of {nevra}{cause} {why}", *last]),
             hint="nothing was changed; leave the package out, or report it to whoever made it",
             data={
                 "package": nevra,
@@ -240,6 +258,15 @@ class _Job:
         )
 
     # --- accounts and owners ---------------------------------------------------------------
+
+    def _check_var(self, imported: Imported) -> None:
+        files = imported.header.files
+        for path in tampering.find_diverted(self.root.path, self.root.var, files):
+            raise ScriptError(
+                f"a scriptlet put a link where {imported.header.nevra} has {path}",
+                hint="leave out the package whose scriptlet does this",
+                data={"package": str(imported.header.nevra), "path": path},
+            )
 
     def _notice_accounts(self, package: str) -> None:
         names = accountfiles.read_names(self.root.path)

@@ -9,11 +9,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pkglayer.model.accounts import Names, parse_group, parse_passwd, split_added, to_lines
+from pkglayer.model.errors import ScriptError
 from pkglayer.model.record import Account
 from pkglayer.model.sysusers import plan_accounts
 from pkglayer.system.inroot import resolve_in
 
 FILES = ("passwd", "group", "shadow", "gshadow")
+_MAX_SIZE = 32 << 20
 _MODES = {"passwd": 0o644, "group": 0o644, "shadow": 0o000, "gshadow": 0o000}
 
 
@@ -85,6 +87,8 @@ def _read(root: Path, path: str) -> str:
     place = resolve_in(root, path)
     if place is None or not place.is_file():
         return ""
+    if (size := place.stat().st_size) > _MAX_SIZE:
+        raise ScriptError(f"/{path} of the tree has {size} bytes, which no account file has")
     return place.read_text(encoding="utf-8", errors="surrogateescape")
 
 

@@ -34,3 +34,18 @@ def resolve_in(root: Path, path: str, *, follow_last: bool = True) -> Path | Non
             continue
         here = step
     return here
+
+
+def is_plain(root: Path, path: str) -> bool:
+    """Whether no component of a relative `path` before the last is a symbolic link."""
+    return resolve_in(root, path, follow_last=False) == root / path
+
+
+def resolve_var(var: Path, path: str) -> Path | None:
+    """The real place of `path` (relative to /var) in `var`, a directory that stands for /var.
+
+    Like `resolve_in` without following a link at the end; None where links lead out of /var: what
+    lies there is another tree's business.
+    """
+    found = resolve_in(var.parent, f"{var.name}/{path}", follow_last=False)
+    return found if found and found.is_relative_to(var) and found != var else None

@@ -15,13 +15,13 @@ from pkglayer.model import pathmap
 from pkglayer.model.accounts import Names
 from pkglayer.model.package import FileEntry
 from pkglayer.system import filecaps
-from pkglayer.system.inroot import resolve_in
+from pkglayer.system.inroot import is_plain, resolve_in
 
 
 def fix_owner(place: Path, entry: FileEntry, names: Names) -> Iterator[str]:
     """Apply the header's owner to what lies at `place`; yields a warning for each unknown name.
 
-    `place` has no symbolic link before its last component (see `inroot`).
+    `place` must have no symbolic link before its last component (see `find_places`).
     """
     mode = stat.S_IMODE(entry.mode)
     user, group = names.users.get(entry.user), names.groups.get(entry.group)
@@ -50,20 +50,26 @@ def find_places(
     `overlayroot.Root.placed`); what is not `owner`'s, or not of the kind that the header says, is
     left alone. The factory copies of /var's files get their owners from tmpfiles.d at boot.
     """
-    above, name = posixpath.split(entry.path)
-    place = resolve_in(root, above)
-    if place is None:
-        return
-    real = str((place / name).relative_to(root))
+    real = real_path(root, entry.path)
     if real.startswith("var/"):
-        yield from _of_kind(var / real.removeprefix("var/"), entry)
+        yield from _of_kind(var, real.removeprefix("var/"), entry)
     path = pathmap.place(real, entry).path
     for candidate in (path, f"{path}.rpmnew"):
         if placed.get(candidate) == owner and not candidate.startswith(pathmap.FACTORY):
-            yield from _of_kind(root / candidate, entry)
+            yield from _of_kind(root, candidate, entry)
 
 
-def _of_kind(place: Path, entry: FileEntry) -> Iterator[Path]:
+def real_path(root: Path, path: str) -> str:
+    """An absolute path of a package as the tree has it: relative, links of directories followed."""
+    above, name = posixpath.split(path)
+    place = resolve_in(root, above) or root / above.lstrip("/")
+    return str((place / name).relative_to(root))
+
+
+def _of_kind(top: Path, path: str, entry: FileEntry) -> Iterator[Path]:
+    """The place, unless a scriptlet has put a link on the way to it since it was placed."""
+    if not is_plain(top, path):
+        return
     with suppress(FileNotFoundError):
-        if stat.S_IFMT(place.lstat().st_mode) == stat.S_IFMT(entry.mode):
-            yield place
+        if stat.S_IFMT((top / path).lstat().st_mode) == stat.S_IFMT(entry.mode):
+            yield top / path

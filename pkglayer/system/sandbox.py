@@ -53,7 +53,6 @@ tracing, clocks, resource limits and file handles are not among them."""
 _HIDDEN_PROC = ("cmdline", "kcore", "keys", "timer_list")
 _OWN_PLACES = frozenset({"dev", "proc", "run", "sys", "sysroot", "ostree", "tmp", "var"})
 _SCRATCH = (("/dev/shm", "1777"), ("/run", "0755"), ("/tmp", "1777"), ("/var/tmp", "1777"))
-_POLL_MS = 100
 
 
 @dataclass(frozen=True)
@@ -204,13 +203,23 @@ def _run_to_end(
             os.write(gate, b"1")
         killed_by = _supervise(process, pidfd, watch, capture)
     finally:
-        os.close(pidfd)
+        _end(pidfd)
     process.wait()
     last = _read_line(status)
     if not (killed_by or last):
         raise _not_set_up(process, capture)
     code = int(json.loads(last)["exit-code"]) if last else 128 + signal.SIGKILL
     return Outcome(code, capture.close(), killed_by or (code and watch.group.exceeded()) or "")
+
+
+def _end(pidfd: int) -> None:
+    """All in the sandbox is dead afterwards: its first process dies last."""
+    with suppress(ProcessLookupError):
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    poll.poll(5000)
+    os.close(pidfd)
 
 
 def _not_set_up(process: subprocess.Popen[bytes], capture: Capture) -> PkglayerError:
@@ -252,7 +261,7 @@ def _supervise(process: subprocess.Popen[bytes], pidfd: int, watch: Watch, captu
     poll.register(pidfd, select.POLLIN)
     killed_by = ""
     while True:
-        ready = {fd for fd, _ in poll.poll(_POLL_MS)}
+        ready = {fd for fd, _ in poll.poll(watch.interval)}
         if out in ready:
             data = os.read(out, 1 << 16)
             capture.feed(data)

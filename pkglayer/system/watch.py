@@ -77,6 +77,8 @@ class Watch:
         self.deadline = time.monotonic() + limits.seconds
         self.floor = self._free() - limits.disk
         self.namespace = ""
+        self.interval = 100 if group.directories else 20
+        """Milliseconds between two looks; without a control group only looking stops a bomb."""
 
     def begin(self, pid: int) -> None:
         """The sandbox's first process is `pid`; those of its process namespace are counted."""

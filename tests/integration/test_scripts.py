@@ -88,6 +88,20 @@ class TestLua:
             assert done.text("usr/share/lua/said") == "<lua> 2 regular }{ nil"
             assert done.told == ["foo %post: hello\tthere"]
 
+    def test_runs_programs(self, tmp_path: Path, base: Base) -> None:
+        body = """
+        rpm.execute("/bin/sh", "-c", "echo executed >> /usr/share/said")
+        os.execute("echo shell >> /usr/share/said")
+        local child = posix.fork()
+        if child == 0 then
+            posix.exec("/bin/sh", "-c", "echo forked >> /usr/share/said")
+        end
+        posix.wait(child)
+        """
+        foo = build_rpm(tmp_path, "foo", scripts={"post": ("<lua>", body)})
+        with scripted(tmp_path, base, [foo]) as done:
+            assert done.text("usr/share/said").split() == ["executed", "shell", "forked"]
+
     def test_error_is_a_failure_with_its_reason(self, tmp_path: Path, base: Base) -> None:
         foo = build_rpm(tmp_path, "foo", scripts={"pre": ("<lua>", "error('no such luck')")})
         with (
@@ -301,3 +315,54 @@ def test_removing_everything_fails_the_change_and_spares_the_base(
         near = root.near.path
     assert (near / "usr/bin/busybox").exists()
     run_ostree("fsck", f"--repo={near.parent}/repo")
+
+
+class TestDiversion:
+    """Links that a scriptlet leaves must not lead what we do afterwards out of the tree."""
+
+    def test_owner_of_a_host_file_is_not_changed(self, tmp_path: Path, base: Base) -> None:
+        outside = tmp_path / "outside"
+        outside.mkdir()
+        (outside / "x").write_text("host")
+        divert = f"rm -rf /usr/lib/victim; ln -s {outside} /usr/lib/victim"
+        evil = build_rpm(tmp_path, "evil", scripts={"pre": divert})
+        victim = build_rpm(
+            tmp_path,
+            "victim",
+            requires=["evil"],
+            files={"usr/lib/victim/x": Entry(File("x", 0o777), "nobody", "nobody")},
+            scripts={"post": divert},
+        )
+        with scripted(tmp_path, base, [victim, evil]):
+            pass
+        info = (outside / "x").stat()
+        assert (info.st_uid, info.st_mode & 0o777) == (0, 0o644)
+
+    def test_replaced_etc_ends_it(self, tmp_path: Path, base: Base) -> None:
+        evil = build_rpm(
+            tmp_path, "evil", scripts={"pre": "mv /usr/etc /usr/e; ln -s /etc /usr/etc"}
+        )
+        with (
+            pytest.raises(ScriptError, match="replaced /usr/etc"),
+            scripted(tmp_path, base, [evil]),
+        ):
+            pass
+
+    def test_link_in_var_ends_it(self, tmp_path: Path, base: Base) -> None:
+        outside = tmp_path / "outside"
+        outside.mkdir()
+        evil = build_rpm(tmp_path, "evil", scripts={"pre": f"ln -s {outside} /var/lib/victim"})
+        victim = build_rpm(
+            tmp_path, "victim", requires=["evil"], files={"var/lib/victim/x": File("x", 0o777)}
+        )
+        with (
+            pytest.raises(ScriptError, match="/var/lib/victim/x"),
+            scripted(tmp_path, base, [victim, evil]),
+        ):
+            pass
+        assert list(outside.iterdir()) == []
+
+    def test_huge_account_file(self, tmp_path: Path, base: Base) -> None:
+        evil = build_rpm(tmp_path, "evil", scripts={"post": "truncate -s 1G /etc/passwd"})
+        with pytest.raises(ScriptError, match="bytes"), scripted(tmp_path, base, [evil]):
+            pass

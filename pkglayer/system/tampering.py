@@ -1,0 +1,40 @@
+"""Notices scriptlets that turn directories into links, so that later steps would leave the tree.
+
+The host works on the tree and on the stand-in for /var between scriptlets: it mounts /usr/etc at
+/etc, and puts packages' files into /var. Both go by path, so no link may have come in between.
+"""
+
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from pkglayer.model.package import FileEntry
+from pkglayer.system.inroot import is_plain
+from pkglayer.system.owners import real_path
+
+_SOLID = ("usr", "usr/etc", "usr/lib", "usr/share")
+_LINKS = frozenset({"run", "lock"})
+"""What is a link in /var from the beginning."""
+
+
+def find_replaced(root: Path, paths: Iterable[str] = _SOLID) -> Iterator[str]:
+    """Directories of the tree that are none (any more)."""
+    for path in paths:
+        try:
+            mode = (root / path).lstat().st_mode
+        except FileNotFoundError:
+            mode = 0
+        if not stat.S_ISDIR(mode):
+            yield f"/{path}"
+
+
+def find_diverted(root: Path, var: Path, files: Iterable[FileEntry]) -> Iterator[str]:
+    """Files of a package below /var that a link would lead elsewhere."""
+    for entry in files:
+        real = real_path(root, entry.path)
+        below = real.removeprefix("var/")
+        if below == real or below.partition("/")[0] in _LINKS:
+            continue
+        through_itself = stat.S_ISDIR(entry.mode) and (var / below).is_symlink()
+        if through_itself or not is_plain(var, below):
+            yield entry.path
