@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pkglayer.engine import solving, upkeep
+from pkglayer.engine import policy, solving, upkeep
 from pkglayer.engine.local import LocalRpm
 from pkglayer.engine.session import Session, merge_root
 from pkglayer.log import to_size
@@ -18,6 +18,7 @@ from pkglayer.model.deployment import Deployment
 from pkglayer.model.errors import SpaceError
 from pkglayer.model.package import Imported
 from pkglayer.model.plan import Base, Plan, plan_digest
+from pkglayer.model.policy import Held
 from pkglayer.model.record import Account, Record
 from pkglayer.model.request import ORIGIN_GROUP, Request, to_origin
 from pkglayer.model.scriptlet import Limits
@@ -34,7 +35,9 @@ MARGIN = 64 << 20
 @dataclass(frozen=True)
 class Outcome:
     """What `apply` did: the plan; the commit ("" for a dry run); whether the next boot changed;
-    whether the commit was there already; and the state that was the next boot before."""
+    whether the commit was there already; and the state that was the next boot before. `held` says
+    why nothing was done where a request wants the base to wait, `overdue` that it does so too long.
+    """
 
     plan: Plan
     before: Deployment
@@ -42,6 +45,8 @@ class Outcome:
     changed: bool = False
     reused: bool = False
     record: Record | None = None
+    held: Held | None = None
+    overdue: bool = False
 
     @property
     def previous(self) -> Plan:
@@ -53,29 +58,50 @@ class Outcome:
 def apply(
     session: Session, base: Base, request: Request, *, upgrade: bool = False,
     local: Sequence[LocalRpm] = (), extra_origin: dict[str, str] | None = None,
-    check: Callable[[Plan, Deployment], None] | None = None,
+    check: Callable[[Plan, Deployment], None] | None = None, replaces: bool = False,
 ) -> Outcome:  # fmt: skip
     """Make base + request the next boot; with the dry-run option only plan it.
 
     `upgrade` lets layered packages move to newer versions; otherwise those of the state before stay
-    as they are; `check` may refuse the plan. Raises a PkglayerError of the stage that cannot go
-    on; nothing has changed then.
+    as they are; `check` may refuse the plan; `replaces` puts the result in the place of the next
+    boot instead of before it. Raises a PkglayerError of the stage that cannot go on; nothing has
+    changed then.
     """
     before = session.sysroot.newest
-    plan, repositories = solving.make_plan(session, base, request, upgrade=upgrade, local=local)
+    try:
+        plan, repositories = solving.make_plan(session, base, request, upgrade=upgrade, local=local)
+    except Held as e:
+        return held_back(session, before, e)
     if check:
         check(plan, before)
     if session.options.dry_run:
         return Outcome(plan, before)
-    with session.timings.phase("fetch"):
-        packages = obtain(session, plan, repositories, local)
-    plan = replace(plan, packages=tuple(p.package for p in packages))
-    digest = plan_digest(plan, {"post-failure": session.settings.post_failure})
-    checksum, reused, made = built(session, plan, packages, digest)
-    changed = publish(session, plan, checksum, extra_origin or {})
-    if session.dropped:
-        upkeep.sweep(session)
+    with upkeep.refs_undone(session):
+        with session.timings.phase("fetch"):
+            packages = obtain(session, plan, repositories, local)
+        plan = replace(plan, packages=tuple(p.package for p in packages))
+        digest = plan_digest(plan, {"post-failure": session.settings.post_failure})
+        checksum, reused, made = built(session, plan, packages, digest)
+        changed = publish(session, plan, checksum, extra_origin or {}, replaces=replaces)
+    moved = base.commit != before.base.commit or before.record is None
+    policy.remember_plan(session, plan, moved=moved)
+    upkeep.sweep(session)
     return Outcome(plan, before, checksum, changed, reused, made)
+
+
+def held_back(session: Session, before: Deployment, held: Held) -> Outcome:
+    """Keep the last good base and layer as the next boot, and note since when.
+
+    Where another updater put the bare new base first, the state before it becomes first again.
+    """
+    overdue = policy.overdue(session, policy.remember_hold(session, held))
+    states = session.sysroot.deployments
+    good = next((d for d in states if d.record), None)
+    if before.record is None and good is not None and not session.options.dry_run:
+        session.sysroot.write_order([good, *(d for d in states if d is not good and not d.staged)])
+    kept = good if before.record is None and good is not None else before
+    plan = kept.record.plan if kept.record else Plan(kept.base, Request(kept.refspec))
+    return Outcome(plan, before, kept.checksum, held=held, overdue=overdue)
 
 
 def obtain(
@@ -183,11 +209,13 @@ def near_trees(session: Session) -> list[NearTree]:
 
 def seed_accounts(session: Session) -> tuple[Account, ...]:
     """Accounts that the layer before made; they keep their ids in the next one."""
-    found = session.sysroot.newest.record
+    found = session.recorded
     return found.accounts if found else ()
 
 
-def publish(session: Session, plan: Plan, checksum: str, extra_origin: dict[str, str]) -> bool:
+def publish(
+    session: Session, plan: Plan, checksum: str, extra_origin: dict[str, str], *, replaces: bool
+) -> bool:
     """Deploy the commit with the request in its origin; False when it is the next boot already."""
     sysroot, newest = session.sysroot, session.sysroot.newest
     origin = {name: dict(group) for name, group in newest.origin.items()}
@@ -200,7 +228,7 @@ def publish(session: Session, plan: Plan, checksum: str, extra_origin: dict[str,
     session.progress.start("Deploying")
     before = set(deployment_ids(session))
     with session.timings.phase("deploy"):
-        sysroot.deploy(checksum, origin)
+        sysroot.deploy(checksum, origin, instead_of=newest if replaces else None)
     session.progress.done()
     session.dropped = bool(before - set(deployment_ids(session)))
     return True

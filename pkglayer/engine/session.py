@@ -20,6 +20,7 @@ from pkglayer.model.errors import PkglayerError
 from pkglayer.model.history import HistoryEntry
 from pkglayer.model.layer import to_wants
 from pkglayer.model.plan import Base
+from pkglayer.model.record import Record
 from pkglayer.model.request import ORIGIN_GROUP, Request, from_origin
 from pkglayer.model.settings import Settings
 from pkglayer.system import config, history, layerfiles
@@ -50,6 +51,8 @@ class Options:
     no_gpg_check: tuple[str, ...] = ()
     releasever: str = ""
     keep_workdir: bool = False
+    unattended: bool = False
+    skip_broken: bool = False
     command: tuple[str, ...] = ()
 
 
@@ -82,6 +85,12 @@ class Session:
             return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pkglayer"
         below = self.settings.cachedir.removeprefix("/var/").lstrip("/")
         return self.sysroot.state_dir / below
+
+    @property
+    def recorded(self) -> Record | None:
+        """The record of the newest state that has one: another updater may have put a bare base
+        in front of it."""
+        return next((d.record for d in self.sysroot.deployments if d.record), None)
 
     def request_of(self, deployment: Deployment, layers_from: Path | None = None) -> Request:
         """What is wanted on top of a deployment's base: its origin's requests and the layers.

@@ -5,7 +5,8 @@ deployment refers to. The booted, pinned and next states are never touched.
 """
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,9 +98,26 @@ def cleanup(
 
 def sweep(session: Session) -> None:
     """After a change: remove what just became garbage, if something did."""
-    deployments = session.sysroot.deployments
-    if refs := unneeded_refs(session, deployments):
+    refs = unneeded_refs(session, session.sysroot.deployments)
+    if refs or session.dropped:
         _remove(session, refs, [])
+
+
+@contextmanager
+def refs_undone(session: Session) -> Iterator[None]:
+    """When the body fails, our refs that it made go again, unless a state came to need them.
+
+    The objects below them are garbage from then on; the next change that sweeps removes them.
+    """
+    before = set(session.repo.list_refs("pkglayer"))
+    try:
+        yield
+    except BaseException:
+        session.sysroot.reload()
+        for ref in unneeded_refs(session, session.sysroot.deployments):
+            if ref not in before and ref.removeprefix("pkglayer/") not in before:
+                session.repo.set_ref(ref, None)
+        raise
 
 
 def _remove(session: Session, refs: Sequence[str], paths: Sequence[Path]) -> int:

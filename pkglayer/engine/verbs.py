@@ -12,12 +12,17 @@ from pkglayer.engine.session import Session, base_files
 from pkglayer.model.deployment import Deployment
 from pkglayer.model.errors import PkglayerError, ResolveError, StateError, UsageError
 from pkglayer.model.plan import Inactive, Plan
+from pkglayer.model.policy import check_policy
 from pkglayer.model.request import Request, Want, parse_spec
+
+LAYERED = "layered"
+"""In place of a version: the one that is layered now."""
 
 
 def install(
-    session: Session, specs: Sequence[str], *, recommends: bool = True, allow_inactive: bool = False
-) -> Outcome:
+    session: Session, specs: Sequence[str], *, recommends: bool = True, allow_inactive: bool = False,
+    on_conflict: str = "", exclude: Sequence[str] = (),
+) -> Outcome:  # fmt: skip
     """Request packages on top of what the next boot has.
 
     One error names all that is wrong: ResolveError for what is unknown or in the base already
@@ -26,7 +31,15 @@ def install(
     newest = readable(session.sysroot.newest)
     request = session.request_of(newest)
     with open_locals(session, [parse_spec(s) for s in specs]) as (named, files):
-        wants = [replace(w, recommends=recommends, allow_inactive=allow_inactive) for w in named]
+        if on_conflict:
+            check_policy(on_conflict)
+        wants = [
+            replace(
+                w, recommends=recommends, allow_inactive=allow_inactive,
+                on_conflict=on_conflict, exclude=tuple(exclude),
+            )
+            for w in named
+        ]  # fmt: skip
         there = {w.spec for w in request.commanded}
         fresh = [w for w in wants if w.spec not in there]
         known = [] if session.options.idempotent else [w for w in wants if w.spec in there]
@@ -120,6 +133,31 @@ def deploy(session: Session, wanted: str) -> Outcome:
         )
 
 
+def pin_version(session: Session, spec: str, version: str) -> Outcome:
+    """Keep the packages of a request by command at a version (a glob); "" lets them go again.
+
+    Without a word it is the version that is layered now: give `layered`.
+    """
+    newest = readable(session.sysroot.newest)
+    request = session.request_of(newest)
+    [want] = find_requests(session, request, [spec])
+    if version == LAYERED:
+        version = _layered_version(newest, want)
+    pinned = [replace(w, version=version) if w == want else w for w in request.wants]
+    return pipeline.apply(session, newest.base, request.with_wants(pinned))
+
+
+def _layered_version(newest: Deployment, want: Want) -> str:
+    packages = newest.record.plan.packages if newest.record else ()
+    found = {p.nevra.evr for p in packages if p.reason == "user" and want.spec in p.requests}
+    if len(found) != 1:
+        raise UsageError(
+            f"'{want.spec}' has {len(found)} versions in the layer, so which to keep is not clear",
+            hint=f"name one: pkglayer pin-version '{want.spec}' VERSION",
+        )
+    return found.pop()
+
+
 def apply_layers(session: Session) -> Outcome:
     """Bring the next state in line with the declared layers; requests by command stay."""
     newest = readable(session.sysroot.newest)
@@ -140,7 +178,9 @@ def reconcile(session: Session) -> Reconciled:
     reason = find_drift(session, newest)
     if not reason:
         return Reconciled("")
-    return Reconciled(reason, pipeline.apply(session, newest.base, session.request_of(newest)))
+    request = session.request_of(newest)
+    bare = newest.record is None and not newest.pinned
+    return Reconciled(reason, pipeline.apply(session, newest.base, request, replaces=bare))
 
 
 def find_drift(session: Session, newest: Deployment) -> str:

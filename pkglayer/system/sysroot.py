@@ -211,12 +211,14 @@ class Sysroot:
 
     def deploy(
         self, checksum: str, origin: Mapping[str, Mapping[str, str]], *,
-        kargs: Sequence[str] | None = None,
+        kargs: Sequence[str] | None = None, instead_of: Deployment | None = None,
     ) -> None:  # fmt: skip
         """Make a commit the next boot: staged on a booted host, written directly elsewhere.
 
-        The running deployment and the pinned ones stay; a pending one is replaced. Kernel
-        arguments and /etc are merged from libostree's merge deployment. Cleans nothing.
+        The running deployment and the pinned ones stay; a pending one is replaced. Where nothing
+        is booted, the next boot stays as the one to roll back to, or with `instead_of` all but
+        that deployment stay. Kernel arguments and /etc are merged from libostree's merge
+        deployment. Cleans nothing.
         """
         keyfile = _keyfile(origin)
         merge = self.handle.get_merge_deployment(self.osname)
@@ -229,21 +231,28 @@ class Sysroot:
                 _, new = self.handle.deploy_tree(
                     self.osname, checksum, keyfile, merge, override, None
                 )
-                self.handle.simple_write_deployment(
-                    self.osname, new, merge, OSTree.SysrootSimpleWriteDeploymentFlags.NO_CLEAN, None
-                )
+                if instead_of:
+                    gone = (instead_of.checksum, instead_of.serial)
+                    kept = [d for d in self._mine() if (d.get_csum(), d.get_deployserial()) != gone]
+                    self._write([new, *kept])
+                else:
+                    flags = OSTree.SysrootSimpleWriteDeploymentFlags.NO_CLEAN
+                    self.handle.simple_write_deployment(self.osname, new, merge, flags, None)
         self.reload()
 
     def write_order(self, order: Sequence[Deployment]) -> None:
         """Keep exactly these deployments of this stateroot, in this order; others untouched."""
         handles = {(d.get_csum(), d.get_deployserial()): d for d in self._mine()}
-        wanted = [handles[d.checksum, d.serial] for d in order]
-        foreign = [d for d in self.handle.get_deployments() if d.get_osname() != self.osname]
         with ostree_errors("cannot write the deployments", DeployError):
-            options = OSTree.SysrootWriteDeploymentsOpts()
-            options.do_postclean = False
-            self.handle.write_deployments_with_options([*wanted, *foreign], options, None)
+            self._write([handles[d.checksum, d.serial] for d in order])
         self.reload()
+
+    def _write(self, mine: Sequence[Any]) -> None:
+        """Exactly these are the stateroot's deployments from now on."""
+        foreign = [d for d in self.handle.get_deployments() if d.get_osname() != self.osname]
+        options = OSTree.SysrootWriteDeploymentsOpts()
+        options.do_postclean = False
+        self.handle.write_deployments_with_options([*mine, *foreign], options, None)
 
     def set_pinned(self, deployment: Deployment, pinned: bool) -> None:
         """Pin or unpin; a staged deployment cannot be pinned (libostree refuses)."""
