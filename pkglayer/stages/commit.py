@@ -14,6 +14,7 @@ from pkglayer.model.objects import Xattrs
 from pkglayer.model.pathmap import FACTORY, quote
 from pkglayer.model.plan import Plan
 from pkglayer.model.record import Note
+from pkglayer.system.inroot import resolve_in
 from pkglayer.system.overlayroot import Root
 from pkglayer.system.repo import Repo
 from pkglayer.system.repotree import Tree
@@ -27,6 +28,8 @@ BASE_REF = "pkglayer/base/"
 VOLATILE = ("cache/", "home/", "log/", "roothome/", "tmp/")
 """Below /var: files that scriptlets write there belong to the build and not to the machine."""
 CHUNK = 1 << 20
+MAX_TMPFILES = 1 << 20
+"""Bytes; a larger file of tmpfiles.d is not looked into."""
 
 
 def collect(root: Root) -> None:
@@ -136,8 +139,13 @@ def _before(root: Root, path: str) -> bytes | None:
 def _tmpfiles_paths(root: Root) -> set[str]:
     """Paths that the tree's own tmpfiles.d makes at boot anyway."""
     found = set()
-    for file in sorted((root.path / "usr/lib/tmpfiles.d").glob("*.conf")):
-        for line in file.read_text(errors="replace").splitlines():
+    directory = resolve_in(root.path, "usr/lib/tmpfiles.d")
+    names = sorted(p.name for p in directory.glob("*.conf")) if directory else []
+    for place in (resolve_in(root.path, f"usr/lib/tmpfiles.d/{name}") for name in names):
+        # Packages and scriptlets chose what lies there: a device or FIFO would never end.
+        if not place or not place.is_file() or place.stat().st_size > MAX_TMPFILES:
+            continue
+        for line in place.read_text(errors="replace").splitlines():
             fields = line.split(maxsplit=2)
             if len(fields) >= 2 and not line.startswith("#"):
                 found.add(fields[1].rstrip("/"))

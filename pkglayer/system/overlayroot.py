@@ -19,6 +19,7 @@ from pkglayer.model.objects import FileInfo
 from pkglayer.model.package import FileEntry, FileFlag, Imported
 from pkglayer.model.record import Note
 from pkglayer.system import mounts
+from pkglayer.system.inroot import resolve_var
 from pkglayer.system.linkdir import LinkDir
 from pkglayer.system.repo import Repo
 from pkglayer.system.repotree import Tree
@@ -89,8 +90,15 @@ class Root:
         ovl.mkdir()
         lowers = [self._layer.path, self._diff.path, self.near.path]
         self._overlay(lowers, self.upper, ovl)
-        if (self.path / "usr/etc").is_dir():
-            mounts.bind(self.path / "usr/etc", self.path / "etc")
+        defaults = self.path / "usr/etc"
+        if defaults.is_symlink():
+            # Followed by a bind mount, it would show scriptlets the host's own files.
+            raise PackageError(
+                "a scriptlet put a link in place of /usr/etc",
+                hint="leave out the package that does it; this layer cannot be built",
+            )
+        if defaults.is_dir():
+            mounts.bind(defaults, self.path / "etc")
             self.etc_bound = True
 
     def umount(self) -> None:
@@ -241,11 +249,19 @@ class Root:
             return
         below = real.removeprefix("var/")
         self.var_seed |= {below, *_parents(below)}
-        target = self.var / below
+        # Scriptlets may have put links there, and these mean the tree's paths, never the host's.
+        target = resolve_var(self.var, below)
+        if target is None:
+            raise PackageError(
+                f"{entry.path} lies behind a link that leads out of /var",
+                hint="a package or a scriptlet made that link; this layer cannot be built",
+                data={"path": entry.path},
+            )
         target.parent.mkdir(parents=True, exist_ok=True)
         if stat.S_ISDIR(entry.mode):
-            target.mkdir(exist_ok=True)
-            target.chmod(stat.S_IMODE(entry.mode))
+            if not target.is_symlink():
+                target.mkdir(exist_ok=True)
+                target.chmod(stat.S_IMODE(entry.mode))
         elif not os.path.lexists(target):
             shutil.copy2(self.repo.object_path(checksum), target, follow_symlinks=False)
 

@@ -15,7 +15,7 @@ from pkglayer.model import pathmap
 from pkglayer.model.accounts import Names
 from pkglayer.model.package import FileEntry
 from pkglayer.system import filecaps
-from pkglayer.system.inroot import is_plain, resolve_in
+from pkglayer.system.inroot import is_plain, resolve_in, resolve_var
 
 
 def fix_owner(place: Path, entry: FileEntry, names: Names) -> Iterator[str]:
@@ -51,12 +51,14 @@ def find_places(
     left alone. The factory copies of /var's files get their owners from tmpfiles.d at boot.
     """
     real = real_path(root, entry.path)
-    if real.startswith("var/"):
-        yield from _of_kind(var, real.removeprefix("var/"), entry)
+    if real.startswith("var/") and (place := resolve_var(var, real.removeprefix("var/"))):
+        yield from _of_kind(place, entry)
     path = pathmap.place(real, entry).path
     for candidate in (path, f"{path}.rpmnew"):
-        if placed.get(candidate) == owner and not candidate.startswith(pathmap.FACTORY):
-            yield from _of_kind(root, candidate, entry)
+        if placed.get(candidate) != owner or candidate.startswith(pathmap.FACTORY):
+            continue
+        if is_plain(root, candidate):  # no scriptlet has put a link on the way since
+            yield from _of_kind(root / candidate, entry)
 
 
 def real_path(root: Path, path: str) -> str:
@@ -66,10 +68,7 @@ def real_path(root: Path, path: str) -> str:
     return str((place / name).relative_to(root))
 
 
-def _of_kind(top: Path, path: str, entry: FileEntry) -> Iterator[Path]:
-    """The place, unless a scriptlet has put a link on the way to it since it was placed."""
-    if not is_plain(top, path):
-        return
+def _of_kind(place: Path, entry: FileEntry) -> Iterator[Path]:
     with suppress(FileNotFoundError):
-        if stat.S_IFMT((top / path).lstat().st_mode) == stat.S_IFMT(entry.mode):
-            yield top / path
+        if stat.S_IFMT(place.lstat().st_mode) == stat.S_IFMT(entry.mode):
+            yield place
