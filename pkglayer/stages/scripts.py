@@ -263,7 +263,7 @@ class _Job:
         files = imported.header.files
         for path in tampering.find_diverted(self.root.path, self.root.var, files):
             raise ScriptError(
-                f"a scriptlet put a link where {imported.header.nevra} has {path}",
+                f"a link that a scriptlet made leads {path} of {imported.header.nevra} out of /var",
                 hint="leave out the package whose scriptlet does this",
                 data={"package": str(imported.header.nevra), "path": path},
             )

@@ -45,7 +45,11 @@ def resolve_var(var: Path, path: str) -> Path | None:
     """The real place of `path` (relative to /var) in `var`, a directory that stands for /var.
 
     Like `resolve_in` without following a link at the end; None where links lead out of /var: what
-    lies there is another tree's business.
+    lies there is another tree's business. Only /run may be reached, where /var/run leads, as the
+    directory beside `var`: nobody looks at what is put there.
     """
     found = resolve_in(var.parent, f"{var.name}/{path}", follow_last=False)
-    return found if found and found.is_relative_to(var) and found != var else None
+    allowed = (var, var.parent / "run")
+    if found is None or found in allowed or not any(map(found.is_relative_to, allowed)):
+        return None
+    return found

@@ -9,12 +9,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pkglayer.model.package import FileEntry
-from pkglayer.system.inroot import is_plain
+from pkglayer.system.inroot import resolve_var
 from pkglayer.system.owners import real_path
 
 _SOLID = ("usr", "usr/etc", "usr/lib", "usr/share")
-_LINKS = frozenset({"run", "lock"})
-"""What is a link in /var from the beginning."""
 
 
 def find_replaced(root: Path, paths: Iterable[str] = _SOLID) -> Iterator[str]:
@@ -29,12 +27,9 @@ def find_replaced(root: Path, paths: Iterable[str] = _SOLID) -> Iterator[str]:
 
 
 def find_diverted(root: Path, var: Path, files: Iterable[FileEntry]) -> Iterator[str]:
-    """Files of a package below /var that a link would lead elsewhere."""
+    """Files of a package below /var that a link would lead out of it."""
     for entry in files:
         real = real_path(root, entry.path)
         below = real.removeprefix("var/")
-        if below == real or below.partition("/")[0] in _LINKS:
-            continue
-        through_itself = stat.S_ISDIR(entry.mode) and (var / below).is_symlink()
-        if through_itself or not is_plain(var, below):
+        if below != real and resolve_var(var, below) is None:
             yield entry.path

@@ -362,6 +362,22 @@ class TestDiversion:
             pass
         assert list(outside.iterdir()) == []
 
+    def test_links_that_stay_in_var_are_followed(self, tmp_path: Path, base: Base) -> None:
+        first = build_rpm(
+            tmp_path, "first", scripts={"pre": "mkdir /var/d; ln -s /var/d /var/lib/d"}
+        )
+        second = build_rpm(
+            tmp_path,
+            "second",
+            requires=["first"],
+            files={
+                "var/lib/d/x": Entry(File("x", 0o600), "nobody", "nobody"),
+                "var/run/second": Entry(Dir(0o750), "nobody", "nobody"),
+            },
+        )
+        with scripted(tmp_path, base, [first, second]) as done:
+            assert (done.root.var / "d/x").stat().st_uid == 65534
+
     def test_huge_account_file(self, tmp_path: Path, base: Base) -> None:
         evil = build_rpm(tmp_path, "evil", scripts={"post": "truncate -s 1G /etc/passwd"})
         with pytest.raises(ScriptError, match="bytes"), scripted(tmp_path, base, [evil]):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pkglayer.model.package import FileEntry
-from pkglayer.system.inroot import is_plain, resolve_in
+from pkglayer.system.inroot import is_plain, resolve_in, resolve_var
 from pkglayer.system.interpreters import find_missing
 from tests.support.trees import DIR, File, Link, make_tree
 
@@ -65,6 +65,37 @@ def test_is_plain(root: Path) -> None:
     assert is_plain(root, "usr/shell")
     assert not is_plain(root, "bin/sh")
     assert not is_plain(root, "usr/loop/x")
+
+
+@pytest.mark.parametrize(
+    ("path", "real"),
+    [
+        ("lib/x", "var/lib/x"),
+        ("lib/link/x", "var/other/x"),
+        ("lib/link", "var/lib/link"),
+        ("run/x", "run/x"),
+        ("run", "var/run"),
+        ("lib/out/x", "var/x"),
+        ("lib/tree/x", None),
+        ("lib/up", "var/lib/up"),
+        ("lib/up/x", None),
+        ("lib/host/passwd", None),
+    ],
+)
+def test_var_is_not_left(tmp_path: Path, path: str, real: str | None) -> None:
+    make_tree(
+        tmp_path,
+        {
+            "var/lib/link": Link("/var/other"),
+            "var/run": Link("../run"),
+            "var/lib/out": Link(".."),
+            "var/lib/tree": Link("/root/usr"),
+            "var/lib/up": Link("../.."),
+            "var/lib/host": Link("/etc"),
+        },
+    )
+    expected = None if real is None else tmp_path / real
+    assert resolve_var(tmp_path / "var", path) == expected
 
 
 class TestInterpreters:
