@@ -33,6 +33,17 @@ def register(app: typer.Typer) -> None:
         allow_inactive: Annotated[
             bool, typer.Option(help="Record a request that the base satisfies by itself.")
         ] = False,
+        on_conflict: Annotated[
+            str,
+            typer.Option(
+                metavar="POLICY",
+                help="When a new base does not fit: fail, hold (the base waits) or skip.",
+            ),
+        ] = "",
+        exclude: Annotated[
+            list[str] | None,
+            typer.Option(metavar="GLOB", help="Packages that must not come along."),
+        ] = None,
         no_gpg_check: Annotated[
             list[str] | None,
             typer.Option(metavar="FILE", help="Take this local RPM without a trusted signature."),
@@ -46,8 +57,9 @@ def register(app: typer.Typer) -> None:
 
         with common.changing(tuple(no_gpg_check or ())) as session:
             outcome = verbs.install(
-                session, specs, recommends=recommends, allow_inactive=allow_inactive
-            )
+                session, specs, recommends=recommends, allow_inactive=allow_inactive,
+                on_conflict=on_conflict, exclude=exclude or (),
+            )  # fmt: skip
             show(common, session, outcome)
 
     @verb(app, changes=True, resolves=True)
@@ -99,8 +111,10 @@ def register(app: typer.Typer) -> None:
                 session, allow_downgrade=allow_downgrade, preview=preview or check
             )
             show(common, session, outcome)
-            if check and outcome.plan.base.commit == outcome.before.base.commit:
+            if check and not outcome.differs:
                 raise typer.Exit(77)
+
+    _register_pins(app)
 
     @verb(app, changes=True, resolves=True)
     def rebase(
@@ -148,12 +162,44 @@ def register(app: typer.Typer) -> None:
                 print_json({"changed": False, "reason": ""})
 
 
+def _register_pins(app: typer.Typer) -> None:
+    request = Annotated[str, typer.Argument(metavar="SPEC", help="A request made by command.")]
+
+    @verb(app, "pin-version", changes=True, resolves=True)
+    def pin_version(
+        common: Common,
+        spec: request,
+        version: Annotated[
+            str, typer.Argument(metavar="[VERSION]", help="A glob; else the one layered now.")
+        ] = "layered",
+    ) -> None:
+        """Keep a request at a version, whatever upgrades bring.
+
+        Example: pkglayer pin-version nginx '1.24*'
+        """
+        from pkglayer.engine import verbs
+
+        with common.changing() as session:
+            show(common, session, verbs.pin_version(session, spec, version))
+
+    @verb(app, "unpin-version", changes=True, resolves=True)
+    def unpin_version(common: Common, spec: request) -> None:
+        """Let a request have any version again. Example: pkglayer unpin-version nginx"""
+        from pkglayer.engine import verbs
+
+        with common.changing() as session:
+            show(common, session, verbs.pin_version(session, spec, ""))
+
+
 def show(common: Common, session: "Session", outcome: "Outcome") -> None:
     """Print what a change did or would do."""
     from pkglayer.cli import renderplan
     from pkglayer.engine import states
     from pkglayer.system.rpmlib import evr_compare
 
+    if outcome.held:
+        _show_held(common, outcome)
+        return
     previous, bases = outcome.previous, (outcome.before.base.commit, outcome.plan.base.commit)
     base_diff = states.diff_bases(session, *bases) if bases[0] != bases[1] else None
     if common.as_json:
@@ -173,3 +219,19 @@ def show(common: Common, session: "Session", outcome: "Outcome") -> None:
         how = "deployed again" if outcome.reused else "built and deployed"
         typer.echo(f"State {outcome.commit[:12]} {how}. It is the next boot: reboot to use it,")
         typer.echo("or pkglayer rollback to stay with what was before.")
+
+
+def _show_held(common: Common, outcome: "Outcome") -> None:
+    """The base waits: said loudly, and a failure, when it does so for longer than allowed."""
+    held = outcome.held
+    assert held is not None
+    if outcome.overdue:
+        held.message = f"for longer than max-hold allows, {held.message}"
+        raise held
+    if common.as_json:
+        from pkglayer.model.explain import trouble_json
+
+        rows = [trouble_json(t) for t in held.troubles]
+        print_json({"held": rows, "changed": False, "commit": outcome.commit})
+        return
+    typer.echo(f"No change: {held.message}.\nIt is tried again each time. {held.hint}")

@@ -48,7 +48,15 @@ RESOLVE_OPTIONS: dict[str, Any] = {
     "releasever": _option(str, "--releasever", metavar="VERSION", help="Not the base's own."),
     "idempotent": _option(bool, "--idempotent", help="Nothing to do is success."),
 }
-_DEFAULTS: Mapping[str, Any] = {"sysroot": Path("/"), "stateroot": "", "releasever": ""}
+POLICY_OPTIONS: dict[str, Any] = {
+    "skip_broken": _option(bool, "--skip-broken", help="This once, go on without what is broken."),
+    "unattended": _option(
+        bool | None, "--unattended/--attended", help="Nobody is there; by default: no terminal is."
+    ),
+}
+_DEFAULTS: Mapping[str, Any] = {
+    "sysroot": Path("/"), "stateroot": "", "releasever": "", "unattended": None,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -113,6 +121,8 @@ class Common:
             no_gpg_check=no_gpg_check,
             releasever=v.get("releasever", ""),
             keep_workdir=v.get("keep_workdir", False),
+            skip_broken=v.get("skip_broken", False),
+            unattended=_is_unattended(v.get("unattended")),
             command=("pkglayer", *sys.argv[1:]),
         )
 
@@ -120,6 +130,10 @@ class Common:
         from pkglayer.log import Lines, Quiet
 
         return Quiet() if self.values.get("quiet") else Lines(sys.stderr)
+
+
+def _is_unattended(said: bool | None) -> bool:
+    return said if said is not None else sys.stdin is None or not sys.stdin.isatty()
 
 
 def verb(
@@ -133,6 +147,7 @@ def verb(
     options = dict(READ_OPTIONS)
     options |= CHANGE_OPTIONS if changes else {}
     options |= RESOLVE_OPTIONS if resolves else {}
+    options |= POLICY_OPTIONS if changes and resolves else {}
 
     def register(function: Callable[..., Any]) -> Callable[..., Any]:
         own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]

@@ -44,6 +44,7 @@ def render_plan(
         "Inactive", ((i.want.spec, f"the base has {i.provider}") for i in plan.inactive)
     )
     lines += _listing("Skipped", ((s.want.spec, s.why) for s in plan.skipped))
+    lines += _listing("Not the newest", ((f.nevra, f"{f.how}: {f.why}") for f in plan.fallbacks))
     lines += _listing("Note", ((f"{n.package}: {n.what}", n.why) for n in notes))
     if not diff:
         lines.append("No package of the layer changes.")
@@ -67,6 +68,7 @@ def plan_json(plan: Plan, previous: Plan | None, compare: Compare) -> dict[str, 
         "packages": [package_json(p) for p in plan.packages],
         "inactive": [asdict(i) for i in plan.inactive],
         "skipped": [asdict(s) for s in plan.skipped],
+        "fallbacks": [asdict(f) for f in plan.fallbacks],
         "install_size": plan.install_size,
         "changes": diff_json(diff),
     }

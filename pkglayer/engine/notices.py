@@ -1,11 +1,16 @@
 """What a person should know of the machine as it is: whole sentences, shown by `status`."""
 
+from pkglayer.engine.policy import standing_notices
 from pkglayer.engine.session import Session
 from pkglayer.model.errors import StateError
 
 
 def find_notices(session: Session) -> list[str]:
     """The notices of now; empty when all is as it was asked for."""
+    return [*_unapplied(session), *standing_notices(session)]
+
+
+def _unapplied(session: Session) -> list[str]:
     deployments = session.sysroot.deployments
     if not deployments or deployments[0].problem or deployments[0].record is not None:
         return []

@@ -49,6 +49,13 @@ class Outcome:
     overdue: bool = False
 
     @property
+    def differs(self) -> bool:
+        """Whether base or packages of the plan are others than those of the state before."""
+        old = {p.nevra for p in self.previous.packages}
+        new = {p.nevra for p in self.plan.packages}
+        return self.plan.base.commit != self.before.base.commit or old != new
+
+    @property
     def previous(self) -> Plan:
         """The plan of the state before; an empty one where that was a bare base."""
         before = self.before

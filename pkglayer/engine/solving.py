@@ -5,19 +5,24 @@ repository and a repository that is down does not take away what is layered alre
 """
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
+from pkglayer.engine import policy
 from pkglayer.engine.local import LocalRpm, write_head
 from pkglayer.engine.session import Session, base_files, merge_root
 from pkglayer.model.errors import PkglayerError, ResolveError
+from pkglayer.model.explain import Blocked
 from pkglayer.model.offer import CachedHead
 from pkglayer.model.package import Package
 from pkglayer.model.plan import Base, Plan
-from pkglayer.model.request import Request
+from pkglayer.model.record import Record
+from pkglayer.model.request import Request, Want
 from pkglayer.stages import importer, resolve
 from pkglayer.system import config, rpmdb, rpmmd, sack
+from pkglayer.system.blockers import Rank, by_spec
 
 
 def make_plan(
@@ -26,55 +31,114 @@ def make_plan(
 ) -> tuple[Plan, list[rpmmd.Repository]]:  # fmt: skip
     """Resolve the request on the base; the repositories are those that the plan came from.
 
-    Raises ResolveError with the reason and a way out, RepositoryError when a repository that is
-    needed cannot be used.
+    Raises Blocked with the reasons and ways out, Held when the base has to wait, RepositoryError
+    when a repository that is needed cannot be used.
     """
     with base_files(session, base) as tree:
         request = session.with_layers(request, tree)
         if not request.wants:
             return Plan(base, request), []
+        before = state_before(session, request)
         with cached_heads(session, local) as heads:
             if not upgrade and (plan := _without_repositories(session, base, request, tree, heads)):
                 return plan, []
-            repositories = load_repositories(session, tree)
-            plan = _resolve(session, base, request, tree, repositories, heads, upgrade=upgrade)
-            return plan, repositories
+            repositories = [_dead_or_alive(session, r) for r in load_repositories(session, tree)]
+            loaded = load_sack(session, request, tree, repositories, heads)
+            rules = policy.rules_for(session, request)
+
+            def attempt(left_out: Mapping[Want, str]) -> Plan:
+                return _resolve(session, loaded, base, request, upgrade, left_out, rules.rank)
+
+            try:
+                plan = policy.plan_by_policy(attempt, rules, base)
+            except Blocked as e:
+                raise policy.with_ways(e, rules, before.plan if before else None) from e
+            return policy.keep_words(plan, before.plan if before else None), repositories
+
+
+def _dead_or_alive(session: Session, repository: rpmmd.Repository) -> rpmmd.Repository:
+    """One whose server is down has no packages either, however good its metadata still are.
+
+    What is imported of it is used in its place; whatever else it had cannot be had today.
+    """
+    if repository.problem and not session.options.offline:
+        return replace(repository, available=False)
+    return repository
 
 
 def _without_repositories(
     session: Session, base: Base, request: Request, tree: Path, heads: Sequence[CachedHead]
 ) -> Plan | None:
-    """The plan when what is imported already is enough: nothing new is asked for."""
-    before = session.sysroot.newest.record
-    known = {(w.spec, w.kind) for w in before.plan.request.wants} if before else set()
-    known |= {(w.spec, w.kind) for w in request.wants if w.kind == "local"}
-    if not {(w.spec, w.kind) for w in request.wants} <= known:
+    """The plan when what is imported already is enough: nothing new is asked for.
+
+    Dropping requests leaves what is skipped as it is: that must not need a network.
+    """
+    before = state_before(session, request)
+    wants = before.plan.request.wants if before else ()
+    known = {(w.spec, w.kind, w.version) for w in wants}
+    known |= {(w.spec, w.kind, w.version) for w in request.wants if w.kind == "local"}
+    dropping = before is not None and len(request.wants) < len(wants)
+    left_out = {s.want: s.why for s in before.plan.skipped} if before and dropping else {}
+    if not {(w.spec, w.kind, w.version) for w in request.wants} <= known:
         return None
+    loaded = load_sack(session, request, tree, (), heads)
     try:
-        plan = _resolve(session, base, request, tree, (), heads, upgrade=False)
+        return _resolve(session, loaded, base, request, False, left_out)
     except ResolveError:
         return None
-    return plan
 
 
-def _resolve(
-    session: Session, base: Base, request: Request, tree: Path,
-    repositories: Sequence[rpmmd.Repository], heads: Sequence[CachedHead], *, upgrade: bool,
-) -> Plan:  # fmt: skip
-    before = session.sysroot.newest.record
-    keep = before.plan.packages if before and not upgrade else ()
+def load_sack(
+    session: Session, request: Request, tree: Path,
+    repositories: Sequence[rpmmd.Repository], heads: Sequence[CachedHead],
+) -> sack.Sack:  # fmt: skip
+    """Base, repositories and imported packages, ready to be asked."""
     with session.timings.phase("resolve"):
-        loaded = sack.load_sack(
+        return sack.load_sack(
             tree,
             rpmdb.find_dbpath(tree),
             repositories,
             cached=heads,
-            cachedir=session.cachedir / "solv" / base.commit,
+            disabled=_disabled(session, tree) if repositories else (),
+            cachedir=session.cachedir / "solv",
             filelists=resolve.needs_filelists(request),
         )
+
+
+def _disabled(session: Session, tree: Path) -> list[rpmmd.Repository]:
+    return rpmmd.load_disabled(read_repositories(session, tree))
+
+
+def _resolve(
+    session: Session, loaded: sack.Sack, base: Base, request: Request, upgrade: bool,
+    left_out: Mapping[Want, str], rank: Rank = by_spec,
+) -> Plan:  # fmt: skip
+    before = state_before(session, request)
+    with session.timings.phase("resolve"):
         return resolve.resolve(
-            loaded, base, request, keep=keep, settings=session.settings, upgrade=upgrade
+            loaded,
+            base,
+            request,
+            keep=before.plan.packages if before else (),
+            settings=session.settings,
+            upgrade=upgrade,
+            leave_out=left_out,
+            rank=rank,
         )
+
+
+def state_before(session: Session, request: Request) -> Record | None:
+    """What is layered until now, whose versions are kept: the newest state's.
+
+    A bare base that another updater put in front of a layered state stands for that state, if it
+    still asks for something of it; one that we made has nothing requested.
+    """
+    newest, found = session.sysroot.newest, session.recorded
+    if newest.record or found is None:
+        return newest.record
+    asked = {w for w in request.wants if w.source != "command"}
+    asked |= set(session.request_of(newest).wants)
+    return found if asked & set(found.plan.request.wants) else None
 
 
 def load_repositories(session: Session, tree: Path) -> list[rpmmd.Repository]:

@@ -20,8 +20,8 @@ LAYERED = "layered"
 
 
 def install(
-    session: Session, specs: Sequence[str], *, recommends: bool = True, allow_inactive: bool = False,
-    on_conflict: str = "", exclude: Sequence[str] = (),
+    session: Session, specs: Sequence[str], *, recommends: bool = True,
+    allow_inactive: bool = False, on_conflict: str = "", exclude: Sequence[str] = (),
 ) -> Outcome:  # fmt: skip
     """Request packages on top of what the next boot has.
 

@@ -6,7 +6,7 @@ A plan is a value: print it, compare it, store it, test it. Nothing in it touche
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pkglayer.model.package import Package
@@ -43,14 +43,32 @@ class Skipped:
 
 
 @dataclass(frozen=True)
+class Fallback:
+    """A package that is not the newest on offer.
+
+    `nevra` is the one chosen; `how` is `older` (an older version of a repository), `cached` (the
+    version that was layered already) or `stale` (the same, as its repository is down).
+    """
+
+    nevra: str
+    how: str
+    why: str
+
+
+@dataclass(frozen=True)
 class Plan:
-    """The resolved request; `packages` are sorted by NEVRA."""
+    """The resolved request; `packages` are sorted by NEVRA.
+
+    `fallbacks` tells how the plan came about and is no part of the state: two machines that come to
+    the same packages on different ways have the same state.
+    """
 
     base: Base
     request: Request
     packages: tuple[Package, ...] = ()
     inactive: tuple[Inactive, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    fallbacks: tuple[Fallback, ...] = field(default=(), compare=False)
 
     @property
     def layered(self) -> bool:

@@ -20,6 +20,7 @@ from pkglayer.model.settings import Settings
 from pkglayer.system.blockers import Rank, blocked_error, by_spec, merged, unknown_error
 from pkglayer.system.choices import Choice, Pick, choose, find_unwanted
 from pkglayer.system.comps import read_groups
+from pkglayer.system.fallbacks import find_fallbacks
 from pkglayer.system.sack import Sack
 
 _MAX_ROUNDS = 20
@@ -73,6 +74,7 @@ def resolve(
             *outcome.skipped,
             *(Skipped(w, left_out[w]) for w in request.wants if w in left_out),
         ),
+        fallbacks=find_fallbacks(sack, list(outcome.reasons)) if upgrade else (),
     )
 
 

@@ -1,0 +1,173 @@
+"""The conflict policy at work: from requests in trouble to a plan, a hold or a refusal.
+
+`plan_by_policy` tries, and leaves out what may be skipped; `rules_for` collects what was said about
+each request; the standing file remembers holds and skips between runs. What a plan is made from is
+`solving`'s.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pkglayer.engine.session import Session
+from pkglayer.model.errors import StateError
+from pkglayer.model.explain import Blocked, Trouble, Way, sentences
+from pkglayer.model.plan import Base, Plan, Skipped
+from pkglayer.model.policy import (
+    FAIL,
+    HOLD,
+    Held,
+    Rules,
+    Standing,
+    hold_on,
+    is_overdue,
+    key_of,
+    move_on,
+    notices,
+    standing_from,
+    standing_json,
+)
+from pkglayer.model.request import Request, Want
+from pkglayer.system.blockers import quoted
+from pkglayer.system.statefiles import read_state, write_state
+
+Attempt = Callable[[Mapping[Want, str]], Plan]
+"""Makes a plan without some requests, each with the reason; raises Blocked."""
+
+
+def plan_by_policy(attempt: Attempt, rules: Rules, base: Base) -> Plan:
+    """The plan with as many requests as their policies demand.
+
+    Raises Blocked with all troubles when a request in trouble must not be left out, Held when one
+    wants the base to wait for it.
+    """
+    left_out: dict[Want, str] = {}
+    while True:
+        try:
+            return attempt(left_out)
+        except Blocked as e:
+            verdicts = {rules.of(t.want) for t in e.troubles}
+            if FAIL in verdicts:
+                raise
+            if HOLD in verdicts:
+                raise Held(base, e.troubles) from e
+            fresh = {w: s for w, s in sentences(e.troubles).items() if w not in left_out}
+            if not fresh:
+                raise
+            left_out |= fresh
+
+
+def rules_for(session: Session, request: Request) -> Rules:
+    """The rules for a request on this machine, now.
+
+    Fresh is what is requested by command and was not before; what the state before skips already
+    goes on being skipped.
+    """
+    options, settings, record = session.options, session.settings, session.recorded
+    before = {key_of(w) for w in session.request_of(session.sysroot.newest).commanded}
+    sources: dict[str, set[str]] = {}
+    for package in record.plan.packages if record else ():
+        for spec in package.requests:
+            sources.setdefault(spec, set()).add(package.repo)
+    skipped = {key_of(s.want) for s in record.plan.skipped} if record else set()
+    return Rules(
+        default=settings.unattended if options.unattended else settings.on_conflict,
+        repositories=settings.repository_policy,
+        sources={spec: frozenset(repos) for spec, repos in sources.items()},
+        fresh=frozenset(key_of(w) for w in request.commanded) - before,
+        skipped=frozenset(skipped),
+        skip_broken=options.skip_broken,
+    )
+
+
+def with_ways(blocked: Blocked, rules: Rules, before: Plan | None) -> Blocked:
+    """The refusal with the ways out that are always there, each with what it costs."""
+    troubles = [_with_ways(t, rules, before) for t in blocked.troubles]
+    data = {k: v for k, v in blocked.data.items() if k != "blockers"}
+    return Blocked(troubles, hint=blocked.hint, data=data)
+
+
+def _with_ways(trouble: Trouble, rules: Rules, before: Plan | None) -> Trouble:
+    want, ways = trouble.want, list(trouble.ways)
+    if key_of(want) in rules.fresh:
+        skip = f"pkglayer install {quoted(want.spec)} --on-conflict skip"
+        ways.append(Way(skip, "records the wish; it comes by itself once it fits", 0, 0))
+    else:
+        gone = [p for p in before.packages if p.requests == (want.spec,)] if before else []
+        cost = f"goes on without {want.spec} until it fits again"
+        ways.append(Way("pkglayer upgrade --skip-broken", cost, len(gone), 0))
+        if want.source == "command":
+            drop = f"pkglayer uninstall {quoted(want.spec)}"
+            ways.append(Way(drop, "drops the request for good", len(gone), 0))
+    return replace(trouble, ways=tuple(ways))
+
+
+def keep_words(plan: Plan, before: Plan | None) -> Plan:
+    """The plan, with the reasons of the state before where nothing but words differs.
+
+    A reason is part of the state; that repositories moved on is none for building it again.
+    """
+    if before is None or (before.base, before.request) != (plan.base, plan.request):
+        return plan
+    old, new = _content(before), _content(plan)
+    return replace(plan, skipped=before.skipped) if old == new else plan
+
+
+def _content(plan: Plan) -> object:
+    packages = [(p.nevra, p.checksum, p.reason, p.requests) for p in plan.packages]
+    return packages, plan.inactive, sorted(key_of(s.want) for s in plan.skipped)
+
+
+def skipped_requests(plan: Plan) -> list[Skipped]:
+    """The requests that are left out; members of groups are no requests."""
+    return [s for s in plan.skipped if s.want in plan.request.wants]
+
+
+# What stands between runs
+
+
+def standing_path(session: Session) -> Path:
+    """Where holds and skips are remembered for this stateroot."""
+    return session.sysroot.state_dir / "lib/pkglayer/standing.json"
+
+
+def read_standing(session: Session) -> Standing:
+    """What stands; nothing where the file is missing or of another version."""
+    try:
+        data = read_state(standing_path(session))
+        return standing_from(data) if data else Standing()
+    except StateError as e:
+        session.progress.note(e.message)
+        return Standing()
+
+
+def remember_hold(session: Session, held: Held) -> Standing:
+    """Note that the base is held back; returns what stands now."""
+    standing = hold_on(read_standing(session), held, int(time.time()))
+    if not session.options.dry_run:
+        write_state(standing_path(session), standing_json(standing))
+    return standing
+
+
+def remember_plan(session: Session, plan: Plan, *, moved: bool) -> None:
+    """Note what is skipped now; a hold is over when the base `moved`."""
+    before = read_standing(session)
+    specs = [s.want.spec for s in skipped_requests(plan)]
+    after = move_on(before, specs, int(time.time()), moved=moved)
+    if after != before:
+        write_state(standing_path(session), standing_json(after))
+
+
+def standing_notices(session: Session) -> list[str]:
+    """What `status` says about holds and skips."""
+    standing = read_standing(session)
+    moments = [*standing.skipped.values(), *([standing.hold.since] if standing.hold else [])]
+    days = {t: datetime.fromtimestamp(t, UTC).strftime("%Y-%m-%d") for t in moments}
+    return notices(standing, session.settings.max_hold, int(time.time()), days)
+
+
+def overdue(session: Session, standing: Standing) -> bool:
+    """Whether a hold has lasted longer than the settings allow."""
+    return is_overdue(standing, session.settings.max_hold, int(time.time()))

@@ -1,0 +1,50 @@
+"""Small JSON files below /var/lib/pkglayer that outlive a run: read whole, replaced whole.
+
+`read_state(path)`, `write_state(path, data)`. Losing one loses a date or a forecast and no wish:
+what is wanted lives in origins and layer files.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pkglayer.model.errors import StateError
+
+MAX_BYTES = 16 << 20
+
+
+def read_state(path: Path) -> dict[str, Any] | None:
+    """The file's values, None where there is none; raises StateError for what is no JSON object."""
+    try:
+        with path.open("rb") as file:
+            data = json.loads(file.read(MAX_BYTES))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as e:
+        raise StateError(
+            f"{path} cannot be read: {e}", hint="it holds no wish of yours: move it away"
+        ) from e
+    if not isinstance(data, dict):
+        raise StateError(f"{path} holds no JSON object", hint="move it away")
+    return data
+
+
+def write_state(path: Path, data: Mapping[str, Any]) -> None:
+    """Replace the file as a whole; readable by all, durable before this returns."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    made = Path(name)
+    try:
+        with os.fdopen(handle, "w") as file:
+            json.dump(data, file, indent=1, sort_keys=True)
+            file.write("\n")
+            file.flush()
+            os.fchmod(file.fileno(), 0o644)
+            os.fsync(file.fileno())
+        made.replace(path)
+    except BaseException:
+        made.unlink(missing_ok=True)
+        raise
