@@ -4,6 +4,7 @@ What a remote is asked for is fetched into the repository; when the verb fails l
 remote's ref points again where it did, so that nothing has moved.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -14,6 +15,8 @@ from pkglayer.model.plan import Base
 from pkglayer.system import reporemote
 
 PREVIEW_PATHS = tuple(f"/{path}" for path in BASE_FILES)
+_REF = re.compile(r"[\w\d][-._\w\d]*(/[\w\d][-._\w\d]*)*", re.ASCII)
+"""As libostree has it (ostree_validate_rev)."""
 ALLOW_DOWNGRADE = "pkglayer-allow-downgrade"
 """Key of a remote's section in the repository config: its server may roll back."""
 
@@ -21,7 +24,7 @@ ALLOW_DOWNGRADE = "pkglayer-allow-downgrade"
 def parse_refspec(session: Session, refspec: str) -> tuple[str, str]:
     """`[remote:]ref` as (remote or "", ref); raises UsageError for a remote that is not there."""
     remote, colon, ref = refspec.rpartition(":")
-    if not ref or (colon and not remote) or ref.startswith("/"):
+    if not _REF.fullmatch(ref) or (colon and not remote):
         raise UsageError(f"'{refspec}' is no refspec", hint="it has the form REMOTE:BRANCH")
     if remote and remote not in reporemote.remotes(session.repo):
         known = ", ".join(reporemote.remotes(session.repo)) or "none"
