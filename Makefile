@@ -18,7 +18,7 @@ test: setup  ## all tests but those that boot or measure
 	$(BIN)/python -m pytest -m 'not vm and not bench' $(PYTEST_ARGS)
 
 test-vm: setup  ## the tests that boot a virtual machine (some minutes each)
-	$(BIN)/python -m pytest -m vm $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m vm -o faulthandler_timeout=1800 $(PYTEST_ARGS)
 
 bench: setup  ## the measurements, beside libostree's own
 	$(BIN)/python -m pytest -m bench -s $(PYTEST_ARGS)

@@ -21,7 +21,5 @@ def _unapplied(session: Session) -> list[str]:
     if not wants:
         return []
     names = ", ".join(w.spec for w in wants)
-    return [
-        f"The next boot is a bare base, though {names} is requested: run pkglayer reconcile "
-        "(the systemd unit pkglayer-reconcile.path does that by itself)."
-    ]
+    text = f"The next boot is a bare base, though {names} is requested: run pkglayer reconcile"
+    return [f"{text} (the systemd unit pkglayer-reconcile.path does that by itself)."]

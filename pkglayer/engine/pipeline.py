@@ -19,7 +19,7 @@ from pkglayer.model.errors import SpaceError
 from pkglayer.model.package import Imported
 from pkglayer.model.plan import Base, Plan, plan_digest
 from pkglayer.model.policy import Held
-from pkglayer.model.record import Account, Record
+from pkglayer.model.record import RECORD_PATH, Account, Record, from_json
 from pkglayer.model.request import ORIGIN_GROUP, Request, to_origin
 from pkglayer.model.scriptlet import Limits
 from pkglayer.stages import commit, fetch, importer, record, root, rpmdb, scripts
@@ -160,10 +160,22 @@ def built(
     if not plan.request.wants:
         return plan.base.commit, True, None
     found = commit.find_state(session.repo, digest)
-    if found and session.repo.is_complete(found):
+    if found and session.repo.is_complete(found) and has_ids(session, found):
         return found, True, None
     checksum, made = build(session, plan, packages, digest)
     return checksum, False, made
+
+
+def has_ids(session: Session, checksum: str) -> bool:
+    """Whether a state built earlier gives accounts the ids that they have now.
+
+    Ids follow from the packages alone, so that two machines agree; only a machine where an account
+    has another id from before needs a state of its own.
+    """
+    text = session.repo.read_file(checksum, RECORD_PATH)
+    made = from_json(text.decode()).accounts if text else ()
+    now = {(a.kind, a.name): a.uid for a in seed_accounts(session)}
+    return all(now.get((a.kind, a.name), a.uid) == a.uid for a in made)
 
 
 def build(

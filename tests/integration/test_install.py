@@ -237,7 +237,7 @@ def test_files_are_as_the_header_says(tmp_path: Path) -> None:
     assert cat_commit(repo, state.checksum, "/usr/share/factory/var/lib/tool/data") == "shipped\n"
     assert any(p.endswith("tool/bin/x") and p.startswith("/usr/lib/opt/") for p in listed)
     assert any(p.endswith("bin/y") and p.startswith("/usr/lib/usrlocal/") for p in listed)
-    users = cat_commit(repo, state.checksum, "/usr/lib/sysusers.d/zz-pkglayer.conf")
+    users = cat_commit(repo, state.checksum, "/usr/lib/sysusers.d/00-pkglayer.conf")
     assert any(line.split()[:2] == ["u", "tool"] for line in users.splitlines())
     assert query_rpm(state.path, "-q", "tool") == ["tool-1-1.noarch"]
 

@@ -96,7 +96,7 @@ def test_versions_and_ids_stay(scene: Scene) -> None:
     ostree_upgrade(scene)
     scene.run("reconcile", "--refresh")
     assert "foo-1-1" in scene.packages
-    lines = (scene.next.path / "usr/lib/sysusers.d/zz-pkglayer.conf").read_text().splitlines()
+    lines = (scene.next.path / "usr/lib/sysusers.d/00-pkglayer.conf").read_text().splitlines()
     uid, gid = before.split(":")[2:4]
     assert any(x.split()[:3] == ["u", "svc", f"{uid}:{gid}"] for x in lines), (before, lines)
     scene.run("upgrade", "--refresh")
