@@ -228,6 +228,8 @@ def near_trees(session: Session) -> list[NearTree]:
 
 def seed_accounts(session: Session) -> tuple[Account, ...]:
     """Accounts that the layer before made; they keep their ids in the next one."""
+    if session.seed is not None:
+        return session.seed
     found = session.recorded
     return found.accounts if found else ()
 

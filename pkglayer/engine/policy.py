@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pkglayer.engine.session import Session
+from pkglayer.log import to_size
 from pkglayer.model.errors import StateError
 from pkglayer.model.explain import Blocked, Trouble, Way, sentences
 from pkglayer.model.plan import Base, Plan, Skipped
@@ -86,7 +87,16 @@ def with_ways(blocked: Blocked, rules: Rules, before: Plan | None) -> Blocked:
     """The refusal with the ways out that are always there, each with what it costs."""
     troubles = [_with_ways(t, rules, before) for t in blocked.troubles]
     data = {k: v for k, v in blocked.data.items() if k != "blockers"}
-    return Blocked(troubles, hint=blocked.hint, data=data)
+    ways = dict.fromkeys(to_words(way) for t in troubles for way in t.ways)
+    return Blocked(troubles, hint="; or ".join(filter(None, (blocked.hint, *ways))), data=data)
+
+
+def to_words(way: Way) -> str:
+    """A way out in one line: the command, what it does, what it costs."""
+    size = f", {to_size(way.size)} to download" if way.size > 0 else ""
+    plural = "" if way.packages == 1 else "s"
+    cost = f"; {way.packages} package{plural}{size}" if way.packages >= 0 else ""
+    return f"{way.command} ({way.cost}{cost})"
 
 
 def _with_ways(trouble: Trouble, rules: Rules, before: Plan | None) -> Trouble:

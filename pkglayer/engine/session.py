@@ -20,7 +20,7 @@ from pkglayer.model.errors import PkglayerError
 from pkglayer.model.history import HistoryEntry
 from pkglayer.model.layer import to_wants
 from pkglayer.model.plan import Base
-from pkglayer.model.record import Record
+from pkglayer.model.record import Account, Record
 from pkglayer.model.request import ORIGIN_GROUP, Request, from_origin
 from pkglayer.model.settings import Settings
 from pkglayer.system import config, history, layerfiles
@@ -68,6 +68,7 @@ class Session:
     timings: Timings = field(default_factory=Timings)
     work: Path | None = None
     dropped: bool = False
+    seed: tuple[Account, ...] | None = None
 
     @property
     def repo(self) -> Repo:

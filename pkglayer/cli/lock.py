@@ -1,0 +1,73 @@
+"""Verbs about locks: lock, apply, verify."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pkglayer.cli.common import Common, print_json, verb
+
+State = Annotated[
+    str, typer.Argument(metavar="[STATE]", help="Index, booted, pending, rollback or a commit.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs of this module."""
+
+    @verb(app)
+    def lock(common: Common, state: State = "") -> None:
+        """Print all that determines a state, as TOML. Example: pkglayer lock > layer.lock"""
+        from dataclasses import asdict
+
+        from pkglayer.engine import locking
+        from pkglayer.model.lock import to_toml
+
+        with common.reading() as session:
+            made = locking.make_lock(session, state)
+        if common.as_json:
+            print_json({"version": 1, **asdict(made)})
+        else:
+            typer.echo(to_toml(made), nl=False)
+
+    @verb(app, changes=True, resolves=True)
+    def apply(
+        common: Common,
+        lock: Annotated[Path, typer.Argument(metavar="LOCK", help="A file that lock wrote.")],
+        rpms: Annotated[
+            Path | None, typer.Option(metavar="DIR", help="Take packages from here, offline.")
+        ] = None,
+    ) -> None:
+        """Build exactly the state of a lock and make it the next boot.
+
+        Example: pkglayer apply layer.lock --rpms ./packages
+        """
+        from pkglayer.cli.changes import show
+        from pkglayer.engine import locking
+        from pkglayer.model.errors import UsageError
+        from pkglayer.model.lock import parse_lock
+
+        try:
+            parsed = parse_lock(lock.read_text(), str(lock))
+        except (OSError, UnicodeDecodeError) as e:
+            raise UsageError(f"{lock} cannot be read: {e}") from e
+        with common.changing() as session:
+            show(common, session, locking.apply_lock(session, parsed, rpms))
+
+    @verb(app, changes=True)
+    def verify(common: Common, state: State = "") -> None:
+        """Build a state again and compare the commits. Example: pkglayer verify booted"""
+        from pkglayer.engine import locking
+
+        with common.changing() as session:
+            done = locking.verify(session, state)
+        if common.as_json:
+            print_json({"commit": done.commit, "rebuilt": done.rebuilt, "same": done.same,
+                        "differences": list(done.differences)})  # fmt: skip
+        elif done.same:
+            typer.echo(f"The same commit came out: {done.commit}")
+        else:
+            typer.echo(f"{done.commit} came out as {done.rebuilt}; other are:")
+            typer.echo("\n".join(done.differences))
+        if not done.same:
+            raise typer.Exit(1)
