@@ -6,11 +6,8 @@ returns the enabled repositories as they are then. One that is down never raises
 `rpmmdconf`, packages are downloaded by `rpmmdget`, dependencies are solved in `sack`.
 """
 
-import contextlib
-import resource
 import shutil
-import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +16,7 @@ import libdnf.repo
 
 from pkglayer.log import Progress, Quiet, log
 from pkglayer.model.errors import RepositoryError
+from pkglayer.system.limited import Died, Limits, Report, run_limited
 from pkglayer.system.privatedir import open_private
 from pkglayer.system.rpmmdconf import Repository, Sources, read_repositories
 
@@ -31,30 +29,26 @@ __all__ = [
     "require_available",
 ]
 
-MAX_METADATA_FILE = 1024**3
-"""Bytes that one downloaded metadata file may have; Fedora's largest is about 0.1 GB."""
+LIMITS = Limits()
+"""Fedora's largest metadata file has about 0.1 GB."""
 
 
 class _Watcher(libdnf.repo.RepoCB):  # type: ignore[misc]
-    """Carries librepo's reports to Progress; nothing may be raised through the C code above it."""
+    """Reports what librepo does; nothing may be raised through the C code above it."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, report: Report) -> None:
         super().__init__()
-        self.sink = progress
+        self.report = report
         self.seen = 0
         self.failures: list[str] = []
-        self.raised: BaseException | None = None
 
     def start(self, what: str) -> None:
         self.seen = 0
 
     def progress(self, totalToDownload: float, downloaded: float) -> int:
-        try:
-            self.sink.advance(int(downloaded) - self.seen)
+        if int(downloaded) > self.seen:
+            self.report(int(downloaded) - self.seen)
             self.seen = int(downloaded)
-        except BaseException as e:
-            self.raised = e
-            return 1
         return 0
 
     def handleMirrorFailure(self, msg: str, url: str, metadata: str) -> int:
@@ -62,8 +56,7 @@ class _Watcher(libdnf.repo.RepoCB):  # type: ignore[misc]
         return 0
 
     def repokeyImport(self, id: str, userid: str, fingerprint: str, url: str, ts: int) -> bool:
-        log.debug("metadata key %s (%s) from %s", fingerprint, userid, url)
-        return True
+        return True  # the configuration names it, and it lies in the deployment
 
 
 def load_repositories(
@@ -81,39 +74,86 @@ def load_repositories(
     progress = progress or Quiet()
     for directory in {Path(r.link.getCachedir()).parent for r in repositories}:
         open_private(directory)
-    with _bounded_files():
-        return [_load(r, offline, refresh, progress) for r in repositories if r.enabled]
+    return [_load(r, offline, refresh, progress) for r in repositories if r.enabled]
 
 
 def load_disabled(repositories: Sequence[Repository]) -> list[Repository]:
     """The disabled repositories with what was once cached of them: only to tell what they have."""
-    return [_load_cached(r, "") for r in repositories if not r.enabled]
+    return [_load_cached(r, "") for r in repositories if not r.enabled and not r.problem]
 
 
 def _load(repository: Repository, offline: bool, refresh: bool, progress: Progress) -> Repository:
-    link = repository.link
     if repository.problem:
         return repository
     _forget_old_keys(repository)
     if offline:
         return _load_cached(repository, "")
-    watcher = _Watcher(progress)
-    watcher.this.disown()  # the Repo frees it, and calls it only while this function runs
-    link.setCallbacks(watcher)
     progress.start(f"metadata {repository.id}", unit="B")
     try:
-        if refresh:
-            link.expire()
+        problem = run_limited(
+            lambda report: _download(repository, refresh, report),
+            limits=LIMITS,
+            on_report=progress.advance,
+        )
+    except Died as e:
+        problem = str(e)
+    finally:
+        progress.done()
+    return _load_cached(repository, problem)
+
+
+def _download(repository: Repository, refresh: bool, report: Report) -> str:
+    """Bring the cache up to date, in a child: librepo crashes on some of what servers say.
+
+    Returns what went wrong, empty if nothing.
+    """
+    link = repository.link
+    watcher = _Watcher(report)
+    watcher.this.disown()  # the Repo frees it, and calls it only while this function runs
+    link.setCallbacks(watcher)
+    if refresh:
+        link.expire()
+    try:
         link.setSyncStrategy(libdnf.repo.Repo.SyncStrategy_TRY_CACHE)
         link.load()
     except (libdnf.error.Error, RuntimeError) as e:
-        if watcher.raised is not None:
-            raise watcher.raised from None
-        reasons = dict.fromkeys([str(e), *watcher.failures[-3:]])
-        return _load_cached(repository, "; ".join(reasons))
-    finally:
-        progress.done()
-    return _loaded(repository)
+        unsigned = repository.repo_gpgcheck and any(".xml.asc" in f for f in watcher.failures)
+        first = "its metadata is not signed" if unsigned else str(e)
+        return "; ".join(dict.fromkeys([first, *watcher.failures[-3:]]))
+    return ""
+
+
+def _load_cached(repository: Repository, problem: str) -> Repository:
+    """Use what is cached, verified once more; `problem` says why it is not up to date."""
+    try:
+        missing = run_limited(lambda report: _read(repository), limits=LIMITS)
+        missing = missing or _read(repository)
+    except Died as e:
+        missing = str(e)
+    if missing:
+        log.debug("no cached metadata of %s: %s", repository.id, missing)
+        return replace(repository, problem=problem or "its metadata was never downloaded")
+    link = repository.link
+    return replace(
+        repository,
+        available=True,
+        problem=problem,
+        stale=bool(problem),
+        cachedir=link.getCachedir(),
+        timestamp=int(link.getMaxTimestamp()),
+        comps=link.getCompsFn(),
+    )
+
+
+def _read(repository: Repository) -> str:
+    """Load from the cache; returns what went wrong."""
+    link = repository.link
+    link.setSyncStrategy(libdnf.repo.Repo.SyncStrategy_ONLY_CACHE)
+    try:
+        link.load()
+    except (libdnf.error.Error, RuntimeError) as e:
+        return str(e) or "unknown"
+    return ""
 
 
 def _forget_old_keys(repository: Repository) -> None:
@@ -127,44 +167,6 @@ def _forget_old_keys(repository: Repository) -> None:
     shutil.rmtree(directory / "pubring", ignore_errors=True)
     directory.mkdir(parents=True, exist_ok=True)
     mark.write_text(repository.keys_digest)
-
-
-def _load_cached(repository: Repository, problem: str) -> Repository:
-    """Fall back on metadata that was loaded (and verified) earlier."""
-    link = repository.link
-    link.setSyncStrategy(libdnf.repo.Repo.SyncStrategy_ONLY_CACHE)
-    try:
-        link.load()
-    except (libdnf.error.Error, RuntimeError) as e:
-        log.debug("no cached metadata of %s: %s", repository.id, e)
-        return replace(repository, problem=problem or "its metadata was never downloaded")
-    return replace(_loaded(repository), problem=problem, stale=bool(problem) or link.isExpired())
-
-
-def _loaded(repository: Repository) -> Repository:
-    link = repository.link
-    return replace(
-        repository,
-        available=True,
-        cachedir=link.getCachedir(),
-        timestamp=int(link.getMaxTimestamp()),
-        comps=link.getCompsFn(),
-    )
-
-
-@contextlib.contextmanager
-def _bounded_files() -> Iterator[None]:
-    """Bound what a server can make us write: a larger file fails with EFBIG."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    before = signal.getsignal(signal.SIGXFSZ)
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    limit = MAX_METADATA_FILE if hard == resource.RLIM_INFINITY else min(MAX_METADATA_FILE, hard)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        signal.signal(signal.SIGXFSZ, before)
 
 
 def require_available(repositories: Sequence[Repository]) -> None:

@@ -13,7 +13,11 @@ import libdnf.error
 import libdnf.repo
 
 from pkglayer.log import Progress
+from pkglayer.system.limited import Died, Limits, Report, run_limited
 from pkglayer.system.rpmmd import Repository
+
+_SPARE = 1 << 20
+"""Bytes that a file may be larger than promised before its download is cut off."""
 
 
 @dataclass(frozen=True)
@@ -32,22 +36,20 @@ class Download:
 
 
 class _Watcher(libdnf.repo.PackageTargetCB):  # type: ignore[misc]
-    """Reports one file to Progress; what it raises waits until the C code is left."""
+    """Reports one file; nothing may be raised through the C code above it."""
 
-    def __init__(self, meter: "_Meter", label: str) -> None:
+    def __init__(self, report: Report, label: str) -> None:
         super().__init__()
-        self.meter = meter
+        self.report = report
         self.label = label
         self.seen = 0
         self.failures: list[str] = []
 
     def progress(self, totalToDownload: float, downloaded: float) -> int:
-        try:
-            self.meter.sink.advance(int(downloaded) - self.seen, self.label)
+        if int(downloaded) > self.seen:
+            self.report([int(downloaded) - self.seen, self.label])
             self.seen = int(downloaded)
-        except BaseException as e:
-            self.meter.raised = e
-        return 1 if self.meter.raised else 0
+        return 0
 
     def end(self, status: int, msg: str | None) -> int:
         return 0
@@ -57,31 +59,38 @@ class _Watcher(libdnf.repo.PackageTargetCB):  # type: ignore[misc]
         return 0
 
 
-@dataclass
-class _Meter:
-    sink: Progress
-    raised: BaseException | None = None
-
-
 def download(wanted: Sequence[Download], progress: Progress) -> dict[Path, str]:
-    """Fetch all of it; returns the reason for every file that is not there afterwards."""
-    meter = _Meter(progress)
-    watchers = [_Watcher(meter, d.location.rsplit("/", 1)[-1]) for d in wanted]
+    """Fetch all of it; returns the reason for every file that is not there afterwards.
+
+    A child does it: librepo holds Python's lock while it waits, and would make Ctrl-C wait too.
+    """
+    largest = max(d.size for d in wanted)
+    try:
+        failed: dict[str, str] = run_limited(
+            lambda report: _download(wanted, report),
+            limits=Limits(file_size=largest + _SPARE, seconds=24 * 3600),
+            on_report=lambda row: progress.advance(*row),
+        )
+    except Died as e:
+        return {d.target: f"librepo crashed: {e}" for d in wanted}
+    return {Path(target): reason for target, reason in failed.items()}
+
+
+def _download(wanted: Sequence[Download], report: Report) -> dict[str, str]:
+    watchers = [_Watcher(report, d.location.rsplit("/", 1)[-1]) for d in wanted]
     targets = [_target(d, w) for d, w in zip(wanted, watchers, strict=True)]
     problem = ""
     try:
         libdnf.repo.PackageTarget.downloadPackages(libdnf.repo.VectorPPackageTarget(targets), False)
     except (libdnf.error.Error, RuntimeError) as e:
         problem = str(e)
-    if meter.raised:
-        raise meter.raised
     failed = {}
     for item, watcher, target in zip(wanted, watchers, targets, strict=True):
         error = target.getErr()
         if error and error != "Already downloaded":
-            failed[item.target] = "; ".join(dict.fromkeys([error, *watcher.failures[-2:]]))
+            failed[str(item.target)] = "; ".join(dict.fromkeys([error, *watcher.failures[-2:]]))
         elif problem and not item.target.exists():
-            failed[item.target] = problem
+            failed[str(item.target)] = problem
     return failed
 
 
