@@ -9,6 +9,7 @@ from pathlib import Path
 import hawkey
 import pytest
 
+from pkglayer.system.rpmconfig import database_path
 from tests.support import world
 from tests.support.world.compose import DATABASE
 from tests.support.world.model import World
@@ -40,17 +41,13 @@ def installed(tree: Path, query: str = "%{NAME}\n") -> list[str]:
     return result.stdout.split()
 
 
-def solve(
-    tree: Path, repo: Path, name: str, scratch: Path, monkeypatch: pytest.MonkeyPatch
-) -> tuple[set[str], str]:
+def solve(tree: Path, repo: Path, name: str, scratch: Path) -> tuple[set[str], str]:
     """Names to install for `name` on the base in `tree`, and what stands against it."""
-    # libsolv takes the database's path from the macro files of HOME alone.
-    (scratch / ".rpmmacros").write_text(f"%_dbpath /{DATABASE}\n")
-    monkeypatch.setenv("HOME", str(scratch))
     sack = hawkey.Sack(
         rootdir=str(tree), cachedir=str(scratch / "cache"), make_cache_dir=True, arch="x86_64"
     )
-    sack.load_system_repo(build_cache=False)
+    with database_path(DATABASE):
+        sack.load_system_repo(build_cache=False)
     with pytest.warns(DeprecationWarning):
         available = hawkey.Repo("world")
     metadata = repo / "repodata"
@@ -108,9 +105,8 @@ def test_every_layer_solves_to_what_apt_planned(
     small: World,
     trees: dict[int, Path],
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    names, problem = solve(trees[1], small.repo_v1, seed, tmp_path, monkeypatch)
+    names, problem = solve(trees[1], small.repo_v1, seed, tmp_path)
     assert not problem
     assert seed in names
     # Of alternatives (lsb-base | sysvinit-utils) apt may bring both, the solver one.
@@ -133,9 +129,9 @@ def test_the_second_base_changes_what_it_should(trees: dict[int, Path]) -> None:
 
 
 def test_a_layer_conflicts_with_the_second_base_alone(
-    small: World, trees: dict[int, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small: World, trees: dict[int, Path], tmp_path: Path
 ) -> None:
-    names, problem = solve(trees[2], small.repo_v2, "mc", tmp_path, monkeypatch)
+    names, problem = solve(trees[2], small.repo_v2, "mc", tmp_path)
     assert not names
     assert "conflicts with mc" in problem
 
