@@ -30,6 +30,7 @@ from pkglayer.model.errors import (  # noqa: E402
 )
 from pkglayer.model.plan import Base  # noqa: E402
 from pkglayer.system import mounts  # noqa: E402
+from pkglayer.system.interrupts import no_return  # noqa: E402
 from pkglayer.system.repo import Repo  # noqa: E402
 from pkglayer.system.repoerrors import ostree_errors  # noqa: E402
 
@@ -226,7 +227,8 @@ class Sysroot:
         override = list(kargs) if kargs is not None else None
         with ostree_errors(f"cannot deploy {checksum[:12]}", DeployError):
             if booted is not None and booted.get_osname() == self.osname:
-                self.handle.stage_tree(self.osname, checksum, keyfile, booted, override, None)
+                with no_return():
+                    self.handle.stage_tree(self.osname, checksum, keyfile, booted, override, None)
             else:
                 _, new = self.handle.deploy_tree(
                     self.osname, checksum, keyfile, merge, override, None
@@ -237,7 +239,8 @@ class Sysroot:
                     self._write([new, *kept])
                 else:
                     flags = OSTree.SysrootSimpleWriteDeploymentFlags.NO_CLEAN
-                    self.handle.simple_write_deployment(self.osname, new, merge, flags, None)
+                    with no_return():
+                        self.handle.simple_write_deployment(self.osname, new, merge, flags, None)
         self.reload()
 
     def write_order(self, order: Sequence[Deployment]) -> None:
@@ -252,11 +255,12 @@ class Sysroot:
         foreign = [d for d in self.handle.get_deployments() if d.get_osname() != self.osname]
         options = OSTree.SysrootWriteDeploymentsOpts()
         options.do_postclean = False
-        self.handle.write_deployments_with_options([*mine, *foreign], options, None)
+        with no_return():
+            self.handle.write_deployments_with_options([*mine, *foreign], options, None)
 
     def set_pinned(self, deployment: Deployment, pinned: bool) -> None:
         """Pin or unpin; a staged deployment cannot be pinned (libostree refuses)."""
-        with ostree_errors(f"cannot change the pin of {deployment.index}", StateError):
+        with ostree_errors(f"cannot change the pin of {deployment.index}", StateError), no_return():
             self.handle.deployment_set_pinned(self._handle(deployment), pinned)
         self.reload()
 
@@ -344,6 +348,8 @@ def _read_holder(path: Path) -> str:
         holder = json.loads(path.read_text())
         command = printable(" ".join(holder["command"]))
         minutes = (time.time() - holder["since"]) / 60
+        if not Path(f"/proc/{int(holder['pid'])}").exists():
+            raise ValueError("left by a run that was killed")
         return f"process {holder['pid']} ({command}), since {minutes:.0f} minutes"
     except (OSError, ValueError, KeyError, TypeError):
         return "another program that holds OSTree's lock (perhaps ostree admin)"

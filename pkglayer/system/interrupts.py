@@ -1,0 +1,68 @@
+"""Ctrl-C, SIGTERM and SIGHUP: they undo a change that is under way, and cannot undo a finished one.
+
+The first signal raises `Interrupted`, which unwinds everything; further ones are ignored, so that
+the undoing itself is never cut short. Within `no_return` a signal waits: when the body succeeds it
+came too late and is dropped, when it fails there is nothing left to interrupt.
+"""
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType, TracebackType
+from typing import Any
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_RETRY_SECONDS = 0.05
+
+
+class Interrupted(BaseException):
+    """A signal came; its number is the argument."""
+
+
+class _Gate:
+    """Whether signals are let through now."""
+
+    closed = False
+    done = False
+
+
+def install() -> None:
+    """Let the signals raise `Interrupted` in the main thread from now on."""
+    _Gate.closed = _Gate.done = False
+    for number in SIGNALS:
+        signal.signal(number, _interrupt)
+    signal.signal(signal.SIGALRM, _interrupt)
+    sys.unraisablehook = _not_lost
+
+
+@contextmanager
+def no_return() -> Iterator[None]:
+    """The step that makes a change real: whole or not at all, and nothing is undone after it."""
+    before, _Gate.closed = _Gate.closed, True
+    try:
+        yield
+    except BaseException:
+        _Gate.closed = before
+        raise
+    _Gate.done = True
+
+
+def _interrupt(number: int, _frame: FrameType | None) -> None:
+    if _Gate.closed:
+        return
+    _Gate.closed = True
+    raise Interrupted(signal.SIGTERM if number == signal.SIGALRM else number)
+
+
+def _not_lost(unraisable: Any) -> None:
+    """A signal that came within a destructor is swallowed by Python: raise it again outside."""
+    kind: type[BaseException] = unraisable.exc_type
+    if not issubclass(kind, Interrupted):
+        value: BaseException | None = unraisable.exc_value
+        trace: TracebackType | None = unraisable.exc_traceback
+        sys.__excepthook__(kind, value or kind(), trace)
+        return
+    if not _Gate.done:
+        _Gate.closed = False
+        signal.setitimer(signal.ITIMER_REAL, _RETRY_SECONDS)
