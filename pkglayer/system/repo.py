@@ -18,8 +18,10 @@ import gi
 gi.require_version("OSTree", "1.0")
 from gi.repository import Gio, GLib, OSTree  # noqa: E402  (require_version must come first)
 
+from pkglayer.log import log  # noqa: E402
 from pkglayer.model.errors import StateError  # noqa: E402
 from pkglayer.model.objects import Commit, DirTree, FileInfo, Xattrs  # noqa: E402
+from pkglayer.system.objectwriter import ObjectWriter  # noqa: E402
 from pkglayer.system.repoerrors import ostree_errors  # noqa: E402
 from pkglayer.system.repotree import Tree  # noqa: E402
 
@@ -242,8 +244,24 @@ class Repo:
             with ostree_errors("cannot write to the repository"):
                 self.handle.commit_transaction(None)
         except BaseException:
-            self.handle.abort_transaction(None)
+            try:
+                self.handle.abort_transaction(None)
+            except GLib.Error as e:  # the reason for giving up matters more
+                log.warning("the repository's temporary files stay for now: %s", e.message)
             raise
+
+    @contextmanager
+    def content(self) -> Iterator[ObjectWriter]:
+        """A quick writer of files within a transaction of a bare repository.
+
+        What it wrote appears when the body ends well, before the transaction's refs do.
+        """
+        writer = ObjectWriter(self.path)
+        try:
+            yield writer
+            writer.publish(sync=self.config("core", "fsync") != "false")
+        finally:
+            writer.discard()
 
     def set_transaction_ref(self, ref: str, checksum: str) -> None:
         """A ref that appears with the transaction."""
@@ -309,8 +327,19 @@ class Repo:
     def prune(self) -> tuple[int, int]:
         """Remove what no ref reaches; returns (objects removed, bytes freed)."""
         with ostree_errors("cannot prune the repository"):
+            self._drop_loose_commits()
             _, _total, pruned, size = self.handle.prune(OSTree.RepoPruneFlags.REFS_ONLY, 0)
         return pruned, size
+
+    def _drop_loose_commits(self) -> None:
+        """Commits go before what they consist of, so that a prune cut short leaves none broken."""
+        kept = set(self.handle.list_refs(None, None)[1].values())
+        _, commits = self.handle.list_commit_objects_starting_with("", None)
+        for key in commits:
+            checksum, _kind = OSTree.object_name_deserialize(key)
+            if checksum not in kept:
+                self.handle.delete_object(OSTree.ObjectType.COMMIT, checksum, None)
+
 
 class _Metadata(Mapping[str, Any]):
     """A commit's a{sv} metadata, unpacked key by key when asked."""
