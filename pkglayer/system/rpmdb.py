@@ -11,6 +11,7 @@ import sqlite3
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import rpm
@@ -81,10 +82,11 @@ def _conflict(problems: list[dict[str, Any]]) -> ConflictError:
 
 
 def _transaction(root: Path, dbpath: str, heads: Sequence[bytes], epoch: int) -> list[Any]:
-    with private_home(dbpath):
+    with private_home(dbpath), TemporaryFile("w+") as complaints:
         os.environ["SOURCE_DATE_EPOCH"] = str(epoch)
         rpm.reloadConfig()
         rpm.setVerbosity(rpm.RPMLOG_ERR)
+        rpm.setLogFile(complaints)  # librpm goes on after some errors of its database
         ts = rpm.TransactionSet(str(root))
         ts.setVSFlags(-1)
         ts.setVfyLevel(0)
@@ -113,6 +115,10 @@ def _transaction(root: Path, dbpath: str, heads: Sequence[bytes], epoch: int) ->
         if failed and not problems:
             problems = [{"type": -1, "text": "the rpmdb could not be written (see above)"}]
         ts.closeDB()
+        complaints.flush()
+        complaints.seek(0)
+        if (text := complaints.read().strip()) and not problems:
+            problems = [{"type": -1, "text": text}]
     if not problems:
         settle(root / dbpath)
     return problems
