@@ -137,7 +137,7 @@ def changing(path: Path, stateroot: str, options: Options, progress: Progress) -
     sysroot = open_sysroot(path, stateroot, write=True)
     with sysroot.locked(options.wait):
         session = Session(sysroot, _settings(sysroot), options, progress)
-        _sweep(sysroot.private_dir)
+        session.dropped = _sweep(sysroot.private_dir)
         session.work = Path(tempfile.mkdtemp(prefix="work-", dir=sysroot.private_dir))
         try:
             with _recorded(session):
@@ -196,11 +196,14 @@ def _next_boot(session: Session) -> str:
     return deployments[0].checksum if deployments else ""
 
 
-def _sweep(private: Path) -> None:
-    """Remove what a killed run left; its mounts went with its mount namespace."""
-    for left in private.glob("work-*"):
+def _sweep(private: Path) -> bool:
+    """Remove what a killed run left, and tell if there was any; its mounts went with its mount
+    namespace, what it left in the repository goes when this run cleans up."""
+    found = list(private.glob("work-*"))
+    for left in found:
         log.debug("removing %s, left by a run that was killed", left)
         shutil.rmtree(left, ignore_errors=True)
+    return bool(found)
 
 
 def _settings(sysroot: Sysroot) -> Settings:

@@ -13,7 +13,7 @@ from pathlib import Path
 from pkglayer.engine import solving
 from pkglayer.engine.session import Session, base_files
 from pkglayer.model.deployment import Deployment
-from pkglayer.model.errors import RepositoryError, StateError, UsageError
+from pkglayer.model.errors import PkglayerError, RepositoryError, StateError, UsageError
 from pkglayer.stages.commit import BASE_REF, STATE_REF
 from pkglayer.stages.importer import FILE_REF, HEADER_REF
 
@@ -93,14 +93,25 @@ def cleanup(
         return Cleaned(tuple(gone), tuple(refs), sum(_size(p) for p in paths))
     if gone:
         sysroot.write_order(kept)
-    return Cleaned(tuple(gone), tuple(refs), _remove(session, refs, paths))
+    freed = 0
+    try:
+        freed = _remove(session, refs, paths)
+    except (PkglayerError, OSError) as e:
+        if not gone:
+            raise
+        session.progress.note(f"warning: not everything could be cleaned up yet: {e}")
+    return Cleaned(tuple(gone), tuple(refs), freed)
 
 
 def sweep(session: Session) -> None:
     """After a change: remove what just became garbage, if something did."""
-    refs = unneeded_refs(session, session.sysroot.deployments)
-    if refs or session.dropped:
-        _remove(session, refs, [])
+    try:
+        refs = unneeded_refs(session, session.sysroot.deployments)
+        if refs or session.dropped:
+            _remove(session, refs, [])
+    except (PkglayerError, OSError) as e:
+        # The change itself is done: what is left over costs space and nothing else.
+        session.progress.note(f"warning: not everything could be cleaned up yet: {e}")
 
 
 @contextmanager
@@ -168,6 +179,7 @@ def unneeded_refs(session: Session, kept: Sequence[Deployment]) -> list[str]:
             (full.startswith(STATE_REF) and commit not in commits)
             or (full.startswith(BASE_REF) and commit not in bases)
             or (full.startswith((HEADER_REF, FILE_REF)) and commit not in needed_imports)
+            or "/tmp." in full  # libostree's half-written ref, left by a run that was killed
         ):
             found.append(full)
     return sorted(found)
