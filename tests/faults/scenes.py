@@ -1,0 +1,146 @@
+"""The transactions that are struck: each a sysroot before, the words of the verb, and its outcome.
+
+Everything is small (a base of a dozen packages, two packages layered), so that hundreds of runs
+take minutes. A scene restores its sysroot from a copy, hard links kept.
+"""
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.faults.snapshot import Seen, list_paths, own_refs, read_state
+from tests.support.cli import run_pkglayer
+from tests.support.ostree import Base, commit_base_update, make_base, make_sysroot, run_ostree
+from tests.support.repos import make_repo, repo_file
+from tests.support.rpms import build_rpm, config
+from tests.support.trees import File
+
+
+@dataclass(frozen=True)
+class Scene:
+    """`old` and `new` are the states before and after; `paths` and `refs` what is there after."""
+
+    name: str
+    words: tuple[str, ...]
+    sysroot: Path
+    pristine: Path
+    old: Seen
+    new: Seen
+    paths: frozenset[str]
+    refs: tuple[tuple[str, str], ...]
+
+    def restore(self) -> None:
+        """Put the sysroot back to what it was before."""
+        copy(self.pristine, self.sysroot)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What the scenes are played on."""
+
+    directory: Path
+    base: Base
+    sysroot: Path
+
+
+def build_stage(directory: Path) -> Stage:
+    """A base that boots app-1, a repository with app and its library, a sysroot."""
+    directory.mkdir(parents=True, exist_ok=True)
+    repo = make_repo(directory / "rpms", _packages(directory / "built-1", "1"))
+    base = make_base(directory, {"etc/yum.repos.d/test.repo": repo_file("test", repo)})
+    return Stage(directory, base, make_sysroot(directory, base))
+
+
+def _packages(where: Path, version: str) -> list[Path]:
+    where.mkdir()
+    program = File(f"#!/bin/sh\necho {version}\n", 0o755)
+    app = build_rpm(
+        where, "app", version=version, requires=["applib"],
+        files={
+            "usr/bin/app": program, "etc/app.conf": config("x=1\n"),
+            "var/lib/app/data": f"data {version}\n", "opt/app/readme": "read\n",
+        },
+        scripts={
+            "pre": "getent passwd app >/dev/null || useradd -r app",
+            "post": "echo made > /usr/lib/app.made; rm -f /usr/share/app/old",
+        },
+    )  # fmt: skip
+    lib = build_rpm(where, "applib", version=version, files={"usr/lib/applib/a": f"a {version}\n"})
+    return [app, lib]
+
+
+def _update_base(stage: Stage) -> None:
+    newer = _packages(stage.directory / "built-2", "2")
+    make_repo(stage.directory / "rpms", newer)
+    commit_base_update(stage.base, "2", {"usr/share/note": "two\n"})
+
+
+def _install(stage: Stage) -> tuple[str, ...]:
+    return ("install", "--idempotent", "app")
+
+
+def _uninstall(stage: Stage) -> tuple[str, ...]:
+    run_pkglayer("install", "app", sysroot=stage.sysroot)
+    return ("uninstall", "app")
+
+
+def _upgrade(stage: Stage) -> tuple[str, ...]:
+    run_pkglayer("install", "app", sysroot=stage.sysroot)
+    _update_base(stage)
+    return ("upgrade",)
+
+
+def _rollback(stage: Stage) -> tuple[str, ...]:
+    run_pkglayer("install", "app", sysroot=stage.sysroot)
+    return ("rollback",)
+
+
+def _cleanup(stage: Stage) -> tuple[str, ...]:
+    run_pkglayer("install", "app", sysroot=stage.sysroot)
+    run_pkglayer("uninstall", "app", sysroot=stage.sysroot)
+    return ("cleanup", "--rollback", "--cache", "--metadata")
+
+
+def _reconcile(stage: Stage) -> tuple[str, ...]:
+    run_pkglayer("install", "app", sysroot=stage.sysroot)
+    _update_base(stage)
+    run_ostree("admin", "upgrade", f"--sysroot={stage.sysroot}", "--os=test")
+    return ("reconcile",)
+
+
+def _local(stage: Stage) -> tuple[str, ...]:
+    rpm = build_rpm(stage.directory, "tool", files={"usr/bin/tool": File("#!/bin/sh\n", 0o755)})
+    return ("install", "--idempotent", str(rpm), "--no-gpg-check", str(rpm))
+
+
+SCENES: dict[str, Callable[[Stage], tuple[str, ...]]] = {
+    "install": _install,
+    "local": _local,
+    "uninstall": _uninstall,
+    "upgrade": _upgrade,
+    "rollback": _rollback,
+    "reconcile": _reconcile,
+    "cleanup": _cleanup,
+}
+
+
+def build_scene(name: str, directory: Path) -> Scene:
+    """Set the scene, play it once undisturbed, and put it back."""
+    stage = build_stage(directory)
+    words = SCENES[name](stage)
+    sysroot, pristine = stage.sysroot, directory / "pristine"
+    copy(sysroot, pristine)
+    old = read_state(sysroot)
+    run_pkglayer(*words, sysroot=sysroot)
+    new = read_state(sysroot)
+    paths, refs = frozenset(list_paths(sysroot)), tuple(sorted(own_refs(sysroot).items()))
+    copy(pristine, sysroot)
+    return Scene(name, words, sysroot, pristine, old, new, paths, refs)
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a tree with its hard links, owners and extended attributes, in place of `target`."""
+    shutil.rmtree(target, ignore_errors=True)
+    subprocess.run(["cp", "-a", str(source), str(target)], check=True)

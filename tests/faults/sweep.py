@@ -1,0 +1,148 @@
+"""Strikes a scene at one point after another and says what was wrong afterwards.
+
+The rules: the old or the new state and never a third, a whole repository, nothing mounted anywhere;
+the next run succeeds, and leaves what a run without any trouble leaves: not one path more or less.
+"""
+
+import errno
+import signal
+import subprocess
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from tests.faults.points import Strike, Struck, run_struck
+from tests.faults.scenes import Scene
+from tests.faults.snapshot import (
+    Seen,
+    find_mounts,
+    fingerprint,
+    list_paths,
+    own_refs,
+    read_state,
+)
+from tests.support.cli import run_pkglayer
+from tests.support.witness import fsck
+
+_SETTLE_SECONDS = 10.0
+
+
+@dataclass
+class Sweep:
+    """What the strikes at one scene showed so far."""
+
+    scene: Scene
+    points: int = 0
+    failures: list[str] = field(default_factory=list)
+    recovered: set[str] = field(default_factory=set)
+
+
+def count_points(scene: Scene) -> int:
+    """How many points an undisturbed run of the scene has."""
+    scene.restore()
+    done = run_struck(scene.words, scene.sysroot, Strike())
+    if done.exit_code != 0:
+        raise AssertionError(f"{scene.name}: {done.errors}")
+    return done.points
+
+
+def every_strike(points: int, step: int = 1, start: int = 1) -> Iterator[Strike]:
+    """A kill at each `step`-th point."""
+    return (Strike(at, signal.SIGKILL) for at in range(start, points + 1, step))
+
+
+def every_fault(points: int, step: int = 1, start: int = 1) -> Iterator[Strike]:
+    """At each `step`-th point a full disk that stays full, one that does not, and a bad sector."""
+    for at in range(start, points + 1, step):
+        yield Strike(at, -errno.ENOSPC, repeat=True)
+        yield Strike(at, -errno.EIO)
+
+
+def every_signal(points: int, step: int = 1, start: int = 1) -> Iterator[Strike]:
+    """Ctrl-C at each `step`-th point, twice at every other one, and SIGTERM."""
+    for at in range(start, points + 1, step):
+        yield Strike(at, signal.SIGINT)
+        yield Strike(at, signal.SIGINT, second=1 + at % 7)
+        yield Strike(at, signal.SIGTERM)
+
+
+def strike_all(scene: Scene, strikes: Iterable[Strike]) -> Sweep:
+    """Strike again and again, each time from the same start."""
+    sweep = Sweep(scene)
+    for strike in strikes:
+        scene.restore()
+        done = run_struck(scene.words, scene.sysroot, strike)
+        if not done.hit:
+            continue
+        sweep.points += 1
+        try:
+            check(sweep, strike, done)
+        except (AssertionError, subprocess.SubprocessError) as e:
+            sweep.failures.append(f"{scene.name}, {strike} ({done.what}): {e}")
+    return sweep
+
+
+def check(sweep: Sweep, strike: Strike, done: Struck) -> None:
+    """Raise AssertionError for whatever breaks the rules."""
+    scene = sweep.scene
+    _wait_for_peace(scene)
+    seen = read_state(scene.sysroot)
+    is_new = _tell(scene, seen, killed=strike.mode == signal.SIGKILL)
+    _check_answer(scene, strike, done, is_new=is_new)
+    fsck(scene.sysroot / "ostree/repo")
+    mark = fingerprint(scene.sysroot)
+    if mark not in sweep.recovered:
+        _check_recovery(scene, is_new=is_new)
+        sweep.recovered.add(mark)
+
+
+def _tell(scene: Scene, seen: Seen, *, killed: bool) -> bool:
+    """Whether the state is the new one; after a kill a remote's ref may be ahead of it.
+
+    Such a ref only says what the remote had: the deployments do not follow it by themselves.
+    """
+    for known in (scene.old, scene.new):
+        refs = {known.refs, scene.new.refs, scene.old.refs} if killed else {known.refs}
+        if seen.refs in refs and replace(seen, refs=known.refs) == known:
+            return known == scene.new
+    raise AssertionError(f"a third state: {seen}, between {scene.old} and {scene.new}")
+
+
+def _check_answer(scene: Scene, strike: Strike, done: Struck, *, is_new: bool) -> None:
+    """Who is told that it failed finds the old state; who is told nothing finds the new one."""
+    if strike.mode == signal.SIGKILL:
+        return
+    if "Traceback" in done.errors:
+        raise AssertionError(f"a traceback is shown: {done.errors}")
+    if done.exit_code == 0 and not is_new:
+        raise AssertionError("it says success, and the state is the old one")
+    if done.exit_code != 0:
+        if is_new and scene.old != scene.new:
+            raise AssertionError(f"exit {done.exit_code}, but the state is new: {done.errors}")
+        if not done.errors.strip():
+            raise AssertionError("it failed without a word")
+
+
+def _wait_for_peace(scene: Scene) -> None:
+    """Children of a killed run may need a moment to follow it."""
+    end = time.monotonic() + _SETTLE_SECONDS
+    while left := find_mounts(scene.sysroot):
+        if time.monotonic() > end:
+            raise AssertionError(f"still mounted: {left}")
+        time.sleep(0.05)
+
+
+def _check_recovery(scene: Scene, *, is_new: bool) -> None:
+    words = ("cleanup",) if is_new else scene.words
+    again = run_pkglayer(*words, sysroot=scene.sysroot, check=False)
+    if again.returncode != 0:
+        raise AssertionError(f"the next run fails: {again.stdout}{again.stderr}")
+    if read_state(scene.sysroot) != scene.new:
+        raise AssertionError("the next run leads to another state")
+    fsck(scene.sysroot / "ostree/repo")
+    if (refs := tuple(sorted(own_refs(scene.sysroot).items()))) != scene.refs:
+        raise AssertionError(f"refs differ: {set(refs) ^ set(scene.refs)}")
+    paths = {p for p in list_paths(scene.sysroot) if not p.endswith("-lock")}  # libostree's own
+    if paths != scene.paths:
+        more, less = sorted(paths - scene.paths), sorted(scene.paths - paths)
+        raise AssertionError(f"left over: {more[:8]} ({len(more)}), missing: {less[:8]}")
