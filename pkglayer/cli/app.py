@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from pkglayer import __version__
-from pkglayer.cli import changes, db, deployments, history, layers, lock, packages
+from pkglayer.cli import changes, db, deployments, forecast, history, layers, lock, packages, why
 
 app = typer.Typer(
     name="pkglayer",
@@ -17,7 +17,7 @@ app = typer.Typer(
     "Example: pkglayer install htop tmux, then reboot. See also: pkglayer VERB --help.",
 )
 
-_MODULES = (changes, deployments, packages, db, layers, history, lock)
+_MODULES = (changes, deployments, packages, db, layers, history, lock, forecast, why)
 for _module in _MODULES:
     _module.register(app)
 

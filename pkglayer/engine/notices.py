@@ -1,5 +1,6 @@
 """What a person should know of the machine as it is: whole sentences, shown by `status`."""
 
+from pkglayer.engine.forecast import forecast_notices
 from pkglayer.engine.policy import standing_notices
 from pkglayer.engine.session import Session
 from pkglayer.model.errors import StateError
@@ -7,7 +8,7 @@ from pkglayer.model.errors import StateError
 
 def find_notices(session: Session) -> list[str]:
     """The notices of now; empty when all is as it was asked for."""
-    return [*_unapplied(session), *standing_notices(session)]
+    return [*_unapplied(session), *standing_notices(session), *forecast_notices(session)]
 
 
 def _unapplied(session: Session) -> list[str]:

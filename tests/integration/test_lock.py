@@ -23,7 +23,7 @@ def locked(tmp_path: Path) -> tuple[Path, Path, str]:
             "foo",
             requires=["bar"],
             files={"usr/bin/foo": File("#!/bin/sh\necho foo\n", 0o755)},
-            scripts={"pre": "useradd -r food", "post": "echo made > /etc/foo.made"},
+            scripts={"pre": "getent passwd food || useradd -r food", "post": "echo made > /etc/foo.made"},
         ),
         build_rpm(
             tmp_path / "rpms", "bar", files={"var/lib/bar/x": Entry(File("x", 0o600), user="food")}

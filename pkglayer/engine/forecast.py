@@ -1,0 +1,189 @@
+"""What the next base would do to the requests, before any of it is pulled.
+
+`forecast` fetches the package database of a base alone, and resolves with the policy of unattended
+runs; with `build` the base is pulled and the state built, but not deployed. The last forecast is
+kept for `status`.
+"""
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pkglayer.engine import bases, pipeline, solving
+from pkglayer.engine.session import Session, merge_root
+from pkglayer.model.errors import StateError
+from pkglayer.model.explain import Blocked, Trouble
+from pkglayer.model.package import Package
+from pkglayer.model.plan import Base, Plan, plan_digest
+from pkglayer.model.policy import Held
+from pkglayer.model.request import Request, Want
+from pkglayer.system.statefiles import read_state, write_state
+
+CLEAR, SKIPPED, HELD, BLOCKED, NOTHING = ("clear", "skipped", "held", "blocked", "nothing")
+EXIT_CODES: Mapping[str, int] = {CLEAR: 0, SKIPPED: 20, HELD: 21, BLOCKED: 22, NOTHING: 77}
+"""What `--watch-exit-code` answers with."""
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What becomes of one request: `what` is unchanged, updated, new, inactive, skipped, held or
+    blocked; `text` says more."""
+
+    spec: str
+    what: str
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Space:
+    """Bytes needed beside those that are free; `boot` is about the size of the kernel in use."""
+
+    download: int
+    install: int
+    repository_free: int
+    boot: int
+    boot_free: int
+
+    @property
+    def fits(self) -> bool:
+        need = self.download + self.install + pipeline.MARGIN
+        return need <= self.repository_free and self.boot <= self.boot_free
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """`verdict` is one of `EXIT_CODES`; `base` is the base looked at, `current` the one in use;
+    `commit` the state that was built, if one was."""
+
+    verdict: str
+    time: int
+    current: Base
+    base: Base
+    fates: tuple[Fate, ...] = ()
+    space: Space | None = None
+    commit: str = ""
+
+
+def forecast(session: Session, on: str = "", *, build: bool = False) -> Forecast:
+    """Rehearse the newest base of the branch, or of the ref `on`."""
+    newest = session.sysroot.newest
+    request = session.request_of(newest)
+    refspec = on or request.refspec
+    options = session.options
+    session.options = replace(options, unattended=True, dry_run=not build)
+    with bases.newest_base(session, refspec, full=build) as base:
+        done = _rehearse(session, base, replace(request, refspec=refspec), build)
+    session.options = options
+    if os.geteuid() == 0 and not options.dry_run and not on:
+        write_state(forecast_path(session), {"version": 1, **forecast_json(done)})
+    return done
+
+
+def _rehearse(session: Session, base: Base, request: Request, build: bool) -> Forecast:
+    now, current = int(time.time()), session.sysroot.newest.base
+    try:
+        plan, repositories = solving.make_plan(session, base, request, upgrade=True)
+    except Held as e:
+        return Forecast(HELD, now, current, base, _in_trouble(request, e.troubles, HELD))
+    except Blocked as e:
+        return Forecast(BLOCKED, now, current, base, _in_trouble(request, e.troubles, BLOCKED))
+    before = session.recorded.plan if session.recorded else Plan(current, request)
+    fates = tuple(_fate(want, plan, before) for want in plan.request.wants)
+    verdict = CLEAR
+    if any(f.what == SKIPPED for f in fates):
+        verdict = SKIPPED
+    elif base.commit == current.commit and _versions(plan) == _versions(before):
+        verdict = NOTHING
+    commit = ""
+    if build:
+        packages = pipeline.obtain(session, plan, repositories, ())
+        plan = replace(plan, packages=tuple(p.package for p in packages))
+        digest = plan_digest(plan, {"post-failure": session.settings.post_failure})
+        commit = pipeline.built(session, plan, packages, digest)[0]
+    space = _space(session, plan, before)
+    return Forecast(verdict, now, current, base, fates, space, commit)
+
+
+def _in_trouble(request: Request, troubles: Sequence[Trouble], what: str) -> tuple[Fate, ...]:
+    return tuple(Fate(t.want.spec, what, t.sentence) for t in troubles)
+
+
+def _versions(plan: Plan) -> set[str]:
+    return {str(p.nevra) for p in plan.packages}
+
+
+def _of(want: Want, plan: Plan) -> dict[str, Package]:
+    return {p.nevra.name: p for p in plan.packages if want.spec in p.requests}
+
+
+def _fate(want: Want, plan: Plan, before: Plan) -> Fate:
+    for skip in plan.skipped:
+        if skip.want == want:
+            return Fate(want.spec, SKIPPED, skip.why)
+    for gone in plan.inactive:
+        if gone.want == want:
+            return Fate(want.spec, "inactive", f"the base has {gone.provider}")
+    old, new = _of(want, before), _of(want, plan)
+    if not old:
+        return Fate(want.spec, "new", ", ".join(str(p.nevra) for p in new.values()))
+    moves = [
+        f"{name} {old[name].nevra.evr} -> {p.nevra.evr}"
+        for name, p in new.items()
+        if name in old and old[name].nevra != p.nevra
+    ]
+    return Fate(want.spec, "updated" if moves else "unchanged", ", ".join(moves))
+
+
+def _space(session: Session, plan: Plan, before: Plan) -> Space:
+    fresh = [p for p in plan.packages if str(p.nevra) not in _versions(before)]
+    repo = os.statvfs(session.repo.path)
+    boot = session.sysroot.path / "boot"
+    place = os.statvfs(boot if boot.is_dir() else session.sysroot.path)
+    return Space(
+        sum(p.download_size for p in fresh),
+        sum(p.install_size for p in fresh),
+        repo.f_bavail * repo.f_frsize,
+        _kernel_size(merge_root(session.sysroot)),
+        place.f_bavail * place.f_frsize,
+    )
+
+
+def _kernel_size(root: Path) -> int:
+    names = ("vmlinuz", "initramfs.img")
+    files = [f for name in names for f in root.glob(f"usr/lib/modules/*/{name}")]
+    return sum(f.stat().st_size for f in files)
+
+
+# The last one
+
+
+def forecast_path(session: Session) -> Path:
+    """Where the last forecast of this stateroot is kept."""
+    return session.sysroot.state_dir / "lib/pkglayer/forecast.json"
+
+
+def forecast_json(done: Forecast) -> dict[str, Any]:
+    """As JSON values."""
+    fits = {"fits": done.space.fits} if done.space else {}
+    return {**asdict(done), "space": {**asdict(done.space), **fits} if done.space else None}
+
+
+def forecast_notices(session: Session) -> list[str]:
+    """What `status` says of the last forecast: only what is not clear, and only while it counts."""
+    with suppress(StateError, KeyError, TypeError):
+        data = read_state(forecast_path(session))
+        if not data or data["verdict"] in (CLEAR, NOTHING):
+            return []
+        if data["current"]["commit"] != session.sysroot.newest.base.commit:
+            return []
+        day = datetime.fromtimestamp(data["time"], UTC).strftime("%Y-%m-%d")
+        base = data["base"]["version"] or data["base"]["commit"][:12]
+        rows = [f for f in data["fates"] if f["what"] in (SKIPPED, HELD, BLOCKED)]
+        texts = "; ".join(f"{f['spec']} would be {f['what']}: {f['text']}" for f in rows)
+        return [f"Forecast of {day} for the base {base}: {texts}"]
+    return []
