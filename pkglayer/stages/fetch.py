@@ -143,7 +143,14 @@ def _open(path: Path) -> BinaryIO:
     def opener(name: str, flags: int) -> int:
         return os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
 
-    file = open(path, "rb", opener=opener)  # noqa: SIM115 - Path.open takes no opener
+    try:
+        file = open(path, "rb", opener=opener)  # noqa: SIM115 - Path.open takes no opener
+    except FileNotFoundError:
+        raise
+    except OSError as e:
+        raise PackageError(
+            f"{path} cannot be read as a plain file: {e.strerror}", hint="see what it is; remove it"
+        ) from e
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
         raise PackageError(f"{path} is not a regular file")

@@ -30,7 +30,7 @@ def parse_apart(
         run_limited(lambda report: load(), limits=LIMITS)
     except Died as e:
         raise RepositoryError(
-            f"the metadata of repository {repository.id} is broken (reading it in a child process: {e})",
+            f"the metadata of repository {repository.id} is broken (read in a child process: {e})",
             hint=f"leave it out with --disablerepo={repository.id}, and tell its owner",
             data={"repository": repository.id},
         ) from e
