@@ -10,13 +10,17 @@ import hashlib
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import BinaryIO
 
 from pkglayer.log import Progress
 from pkglayer.model.errors import PackageError
 from pkglayer.model.objects import Xattrs
-from pkglayer.model.package import FileEntry, FileFlag, Header, Imported, Package
-from pkglayer.system import filecaps, rpmlib
+from pkglayer.model.offer import LOCAL
+from pkglayer.model.package import FileEntry, FileFlag, Header, Imported, Nevra, Package
+from pkglayer.model.request import Want
+from pkglayer.system import filecaps, rpmlib, workers
+from pkglayer.system.objectwriter import ObjectWriter
 from pkglayer.system.repo import Repo
 from pkglayer.system.repotree import Tree
 
@@ -46,6 +50,19 @@ def _find(repo: Repo, package: Package) -> Imported | None:
     return load_import(repo, commit, package)
 
 
+def to_local(repo: Repo, want: Want) -> Package:
+    """The package of an imported local RPM that no state has now: what is known without its file."""
+    commit = repo.resolve(HEADER_REF + want.header_checksum)
+    files = [ref for ref, c in repo.list_refs(FILE_REF.rstrip("/")).items() if commit and c == commit]
+    return Package(
+        Nevra.parse(want.spec),
+        LOCAL,
+        f"sha256:{files[0].rpartition('/')[2]}" if files else "",
+        reason="user",
+        header_checksum=want.header_checksum,
+    )
+
+
 def load_import(repo: Repo, commit: str, package: Package) -> Imported:
     """An import by its commit; raises StateError when an object is missing or corrupt."""
     head = repo.read_file(commit, "rpm", limit=rpmlib.MAX_HEADER)
@@ -69,25 +86,45 @@ def import_packages(
     if not rpms:
         return []
     progress.start("Importing packages", len(rpms))
-    done = []
-    with repo.transaction():
-        for package, file in rpms:
-            done.append(_import(repo, package, file))
-            progress.advance(detail=str(package.nevra))
+    repo.require_bare()
+    opened = [_open(package, file) for package, file in rpms]
+    with repo.transaction(), repo.content() as writer:
+        jobs = [
+            (package.download_size, partial(_unpack, writer, header, head, file))
+            for (package, file), (header, head) in zip(rpms, opened, strict=True)
+        ]
+        unpacked = workers.run_all(jobs, progress.advance)
+        done = [
+            _commit(repo, package, header, head, files)
+            for (package, _), (header, head), files in zip(rpms, opened, unpacked, strict=True)
+        ]
     progress.done()
     return done
 
 
-def _import(repo: Repo, package: Package, file: BinaryIO) -> Imported:
+def _open(package: Package, file: BinaryIO) -> tuple[Header, bytes]:
     head = rpmlib.read_head(file)
     header = rpmlib.read_header(head)
     if header.nevra != package.nevra:
         raise PackageError(f"the file of {package.nevra} holds {header.nevra} instead")
+    return header, head
+
+
+def _unpack(
+    writer: ObjectWriter, header: Header, head: bytes, file: BinaryIO
+) -> list[tuple[str, str]]:
+    """Write the content of one payload; (path, checksum) of each file. Runs in a child."""
+    return [(e.path, checksum) for e, checksum in _write_files(writer, header, head, file)]
+
+
+def _commit(
+    repo: Repo, package: Package, header: Header, head: bytes, files: Sequence[tuple[str, str]]
+) -> Imported:
     tree = repo.open_tree(None)
     tree.put_dir("tree", repo.write_dirmeta(0o755))
     _write_dirs(repo, tree, header)
-    for entry, checksum in _write_files(repo, header, head, file):
-        tree.put_file("tree" + entry.path, checksum)
+    for path, checksum in files:
+        tree.put_file("tree" + path, checksum)
     tree.put_file("rpm", repo.write_file([head], len(head), 0o644))
     commit = repo.write_commit(
         tree,
@@ -131,7 +168,7 @@ def _parents(path: str) -> Iterator[str]:
 
 
 def _write_files(
-    repo: Repo, header: Header, head: bytes, file: BinaryIO
+    writer: ObjectWriter, header: Header, head: bytes, file: BinaryIO
 ) -> Iterator[tuple[FileEntry, str]]:
     entries = {e.path: e for e in header.files}
     missing = {
@@ -145,12 +182,12 @@ def _write_files(
             raise PackageError(f"{header.nevra} has {path!r} in its payload but not in its header")
         missing.discard(path)
         if stat.S_ISLNK(entry.mode):
-            yield entry, repo.write_symlink(entry.linkto)
+            yield entry, writer.write_symlink(entry.linkto)
         elif stat.S_ISREG(entry.mode):
             if chunks is None and entry.hardlink >= 0 and entry.size:
                 waiting.setdefault(entry.hardlink, []).append(entry)
                 continue
-            checksum = _write_content(repo, header, entry, chunks or iter(()), algorithm)
+            checksum = _write_content(writer, header, entry, chunks or iter(()), algorithm)
             yield entry, checksum
             yield from ((same, checksum) for same in waiting.pop(entry.hardlink, ()))
         elif not stat.S_ISDIR(entry.mode):
@@ -168,7 +205,7 @@ def _write_files(
 
 
 def _write_content(
-    repo: Repo, header: Header, entry: FileEntry, chunks: Iterator[bytes], algorithm: str
+    writer: ObjectWriter, header: Header, entry: FileEntry, chunks: Iterator[bytes], algorithm: str
 ) -> str:
     digest = hashlib.new(algorithm, usedforsecurity=False) if algorithm else None
 
@@ -184,7 +221,7 @@ def _write_content(
         mode = entry.mode & 0o7777
         if entry.caps:
             xattrs = ((filecaps.XATTR.encode() + b"\0", filecaps.to_xattr(entry.caps)),)
-    checksum = repo.write_file(hashed(), entry.size, mode, xattrs=xattrs)
+    checksum = writer.write_file(hashed(), mode, xattrs)
     if digest and entry.digest and digest.hexdigest() != entry.digest:
         raise PackageError(
             f"{entry.path} of {header.nevra} does not have the digest its header says",

@@ -98,6 +98,16 @@ def umount(target: Path) -> None:
         raise _failure(f"cannot unmount {target}")
 
 
+def sync_filesystem(path: Path) -> None:
+    """Wait until all of the file system that `path` is on is on the disk."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if _libc.syncfs(fd) != 0:
+            raise OSError(ctypes.get_errno(), "syncfs", str(path))
+    finally:
+        os.close(fd)
+
+
 def _mount(source: str, target: str, fstype: str | None, flags: int, options: str | None) -> None:
     log.debug("mount -t %s -o %s %s %s (flags %#x)", fstype, options, source, target, flags)
     args = [None if v is None else os.fsencode(v) for v in (source, target, fstype)]

@@ -259,7 +259,7 @@ class Repo:
         writer = ObjectWriter(self.path)
         try:
             yield writer
-            writer.publish(sync=self.config("core", "fsync") != "false")
+            writer.publish(sync=not self.handle.get_disable_fsync())
         finally:
             writer.discard()
 

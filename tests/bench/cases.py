@@ -38,7 +38,7 @@ class Case:
 
     def commands(self, stage: Stage, work: Path) -> dict[str, Command]:
         """The command of each tool; those of tools that have none are not there."""
-        quiet = ["--quiet"] if self.start == "fifty" and self.repos or self.deploys else []
+        quiet = ["--quiet"] if (self.start == "fifty" and self.repos) or self.deploys else []
         ours: Command = [PROGRAM, *self.verb, *quiet, "--sysroot", stage.path]
         found: dict[str, Command] = {"pkglayer": ours}
         if reference := _REFERENCES.get(self.name, _layer)(self, stage):

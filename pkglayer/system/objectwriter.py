@@ -1,0 +1,138 @@
+"""Writes content objects of a bare OSTree repository without libostree, hashing with OpenSSL.
+
+libostree hashes through GLib, which takes several times as long as what it hashes takes to be
+written. Objects are made in a directory of their own below the repository's `tmp` and take their
+final names in `publish`, after they are on the disk; refs, commits and trees are libostree's.
+"""
+
+import hashlib
+import os
+import shutil
+import stat
+import struct
+import tempfile
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+from pkglayer.model.objects import Xattrs
+from pkglayer.system.mounts import sync_filesystem
+
+
+@cache
+def file_header(mode: int, target: str = "", xattrs: Xattrs = ()) -> bytes:
+    """What OSTree hashes before a file's bytes: a GVariant `(uuuusa(ayay))` with its size.
+
+    Owner is root; numbers are big-endian; the format is libostree's `ostree-core-private.h`.
+    """
+    text = os.fsencode(target) + b"\0"
+    fixed = struct.pack(">IIIII", 0, 0, mode, 0, 0)[:16] + text
+    array = _xattr_array(xattrs)
+    # The string's end is the one framing offset; its width follows the size of the whole.
+    for width, limit in ((1, 0xFF), (2, 0xFFFF), (4, 0xFFFFFFFF)):
+        size = len(fixed) + len(array) + width
+        if size <= limit:
+            break
+    data = fixed + array + len(fixed).to_bytes(width, "little")
+    return struct.pack(">II", len(data), 0) + data
+
+
+def _xattr_array(xattrs: Xattrs) -> bytes:
+    """A GVariant `a(ayay)`: elements, each with the end of its first part, then their ends."""
+    parts = [_element(name + value, len(name)) for name, value in xattrs]
+    if not parts:
+        return b""
+    ends = [sum(map(len, parts[: n + 1])) for n in range(len(parts))]
+    total = ends[-1]
+    width = next(w for w in (1, 2, 4) if total + w * len(ends) < 1 << (8 * w))
+    return b"".join(parts) + b"".join(end.to_bytes(width, "little") for end in ends)
+
+
+def _element(data: bytes, end: int) -> bytes:
+    width = next(w for w in (1, 2, 4) if len(data) + w < 1 << (8 * w))
+    return data + end.to_bytes(width, "little")
+
+
+class ObjectWriter:
+    """New content objects of the bare repository at `repo`, all root's; invisible until `publish`.
+
+    Safe to use in a forked child: it needs nothing but the file system.
+    """
+
+    def __init__(self, repo: Path) -> None:
+        self._objects = repo / "objects"
+        self._staging = Path(tempfile.mkdtemp(prefix="pkglayer-objects-", dir=repo / "tmp"))
+        self._count = 0
+
+    def write_file(self, chunks: Iterable[bytes], mode: int, xattrs: Xattrs = ()) -> str:
+        """Write a regular file; returns its checksum."""
+        mode = stat.S_IFREG | mode
+        digest = hashlib.sha256(file_header(mode, "", xattrs))
+        path = self._new_path()
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            for chunk in chunks:
+                digest.update(chunk)
+                _write_all(fd, chunk)
+            os.fchmod(fd, stat.S_IMODE(mode))
+            for name, value in xattrs:
+                os.setxattr(fd, name.rstrip(b"\0"), value)
+            os.utime(fd, (0, 0))  # as libostree has it: every file of a tree is as old as time
+        finally:
+            os.close(fd)
+        return self._keep(path, digest.hexdigest())
+
+    def write_symlink(self, target: str) -> str:
+        """Write a symbolic link; returns its checksum."""
+        digest = hashlib.sha256(file_header(stat.S_IFLNK | 0o777, target))
+        path = self._new_path()
+        path.symlink_to(target)
+        return self._keep(path, digest.hexdigest())
+
+    def publish(self, *, sync: bool) -> None:
+        """Give the objects their names; with `sync` no name is on the disk before its content."""
+        written = [p for p in self._staging.iterdir() if not p.name.startswith(".")]
+        if sync and written:
+            sync_filesystem(self._staging)
+        made: set[Path] = set()
+        for path in written:
+            directory = self._objects / path.name[:2]
+            if directory not in made:
+                directory.mkdir(mode=0o775, exist_ok=True)
+                made.add(directory)
+            target = directory / f"{path.name[2:]}.file"
+            if not os.path.lexists(target):  # libostree may have written the same meanwhile
+                path.rename(target)
+        if sync:
+            for directory in made:
+                _sync_directory(directory)
+        self.discard()
+
+    def discard(self) -> None:
+        """Remove what was not published."""
+        shutil.rmtree(self._staging, ignore_errors=True)
+
+    def _new_path(self) -> Path:
+        self._count += 1
+        return self._staging / f".new-{os.getpid()}-{self._count}"
+
+    def _keep(self, path: Path, checksum: str) -> str:
+        if os.path.lexists(f"{self._objects}/{checksum[:2]}/{checksum[2:]}.file"):
+            path.unlink()  # the repository has it, perhaps with links to it: leave it alone
+        else:
+            path.rename(self._staging / checksum)
+        return checksum
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    done = os.write(fd, data)
+    while done < len(data):
+        done += os.write(fd, memoryview(data)[done:])
+
+
+def _sync_directory(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,30 @@
+"""Work in several processes gives the results of work in one, and its failures."""
+
+import os
+
+import pytest
+
+from pkglayer.model.errors import PackageError, PkglayerError
+from pkglayer.system.workers import run_all
+
+
+def test_results_keep_the_order_of_the_jobs() -> None:
+    told: list[int] = []
+    jobs = [(cost, lambda n=n: [n, str(n)]) for n, cost in enumerate([5, 100, 1, 0, 50])]
+    assert run_all(jobs, lambda: told.append(1)) == [[n, str(n)] for n in range(5)]
+    assert len(told) == 5
+
+
+def test_a_failure_comes_with_its_hint() -> None:
+    def fail() -> None:
+        raise PackageError("the payload is damaged", hint="fetch it again")
+
+    with pytest.raises(PackageError, match="the payload is damaged") as caught:
+        run_all([(1, lambda: 1), (1, fail)], lambda: None)
+    assert caught.value.hint == "fetch it again"
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one processor needs no child")
+def test_a_child_that_dies_is_noticed() -> None:
+    with pytest.raises(PkglayerError, match="died"):
+        run_all([(1, lambda: 1), (1, lambda: os._exit(1))], lambda: None)
