@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from pkglayer.engine import bases, pipeline, solving
+from pkglayer.engine import bases, pipeline, policy, solving
 from pkglayer.engine.local import open_locals
 from pkglayer.engine.pipeline import Outcome
 from pkglayer.engine.refusals import find_requests, install_error, new_inactive
@@ -191,6 +191,8 @@ def find_drift(session: Session, newest: Deployment) -> str:
         return "it is a bare base and packages are requested" if request.wants else ""
     if newest.record.plan.request.wants != request.wants:
         return "the requests or the layers are others than those it was built from"
+    if skipped := policy.skipped_requests(newest.record.plan):
+        return f"{', '.join(s.want.spec for s in skipped)} may fit by now"
     return ""
 
 

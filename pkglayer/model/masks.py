@@ -70,13 +70,19 @@ def normalise(action: str, data: bytes, base: bytes | None) -> bytes:
 
 
 def _shadow(data: bytes, base: bytes) -> bytes:
-    """Lines that the base does not have lose the day of the last password change (field 3)."""
+    """Lines that the base does not have lose the day of the last password change (field 3).
+
+    Accounts without a usable password get one form, whoever made them: the account tools of the
+    base and we, when an account of the state before keeps its id, write that differently.
+    """
     known = set(base.splitlines())
     lines = []
     for line in data.splitlines():
         fields = line.split(b":")
         if line not in known and len(fields) >= 3:
             fields[2] = b""
+            if fields[1][:1] in (b"!", b"*") and b"$" not in fields[1]:
+                fields = [fields[0], b"!*", *[b""] * 7]
         lines.append(b":".join(fields))
     return b"".join(line + b"\n" for line in lines)
 

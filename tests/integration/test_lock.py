@@ -22,12 +22,16 @@ def locked(tmp_path: Path) -> tuple[Path, Path, str]:
             tmp_path / "rpms",
             "foo",
             requires=["bar"],
-            files={"usr/bin/foo": File("#!/bin/sh\necho foo\n", 0o755)},
-            scripts={"pre": "getent passwd food || useradd -r food", "post": "echo made > /etc/foo.made"},
+            files={
+                "usr/bin/foo": File("#!/bin/sh\necho foo\n", 0o755),
+                "var/lib/foo/x": Entry(File("x", 0o600), user="food"),
+            },
+            scripts={
+                "pre": "getent passwd food >/dev/null || useradd -r food",
+                "post": "echo made > /etc/foo.made",
+            },
         ),
-        build_rpm(
-            tmp_path / "rpms", "bar", files={"var/lib/bar/x": Entry(File("x", 0o600), user="food")}
-        ),
+        build_rpm(tmp_path / "rpms", "bar"),
     ]
     repo = make_repo(tmp_path / "repo", rpms)
     base = make_base(tmp_path, {"etc/yum.repos.d/test.repo": repo_file("test", repo)})

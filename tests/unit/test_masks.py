@@ -55,14 +55,14 @@ class TestShadow:
 
     def test_new_lines_lose_their_day(self) -> None:
         data = self.BASE + b"foo:!:19800::::::\n"
-        assert normalise(SHADOW, data, self.BASE) == self.BASE + b"foo:!:::::::\n"
+        assert normalise(SHADOW, data, self.BASE) == self.BASE + b"foo:!*:::::::\n"
 
     def test_two_days_give_one_file(self) -> None:
         made = [self.BASE + b"foo:!:%d::::::\n" % day for day in (1, 2)]
         assert normalise(SHADOW, made[0], self.BASE) == normalise(SHADOW, made[1], self.BASE)
 
     def test_without_a_base(self) -> None:
-        assert normalise(SHADOW, b"odd\nfoo:!:5:::::", None) == b"odd\nfoo:!::::::\n"
+        assert normalise(SHADOW, b"odd\nfoo:!:5:::::", None) == b"odd\nfoo:!*:::::::\n"
 
 
 class TestBytecode:
