@@ -5,6 +5,7 @@ what `work` returns, or raises Died when the child crashed or went over a limit.
 does to memory is seen here; what it writes to disk is. Programs are started by `run`.
 """
 
+import faulthandler
 import json
 import os
 import resource
@@ -82,6 +83,7 @@ def _live(work: Callable[[Report], Any], limits: Limits, write: int) -> None:
     """The child's whole life; it never returns."""
     code = 1
     try:
+        faulthandler.disable()
         for end in (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE):
             signal.signal(end, signal.SIG_DFL)
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a write fails with EFBIG instead

@@ -6,6 +6,7 @@ returns the enabled repositories as they are then. One that is down never raises
 `rpmmdconf`, packages are downloaded by `rpmmdget`, dependencies are solved in `sack`.
 """
 
+import functools
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -40,7 +41,6 @@ class _Watcher(libdnf.repo.RepoCB):  # type: ignore[misc]
         super().__init__()
         self.report = report
         self.seen = 0
-        self.failures: list[str] = []
 
     def start(self, what: str) -> None:
         self.seen = 0
@@ -52,7 +52,7 @@ class _Watcher(libdnf.repo.RepoCB):  # type: ignore[misc]
         return 0
 
     def handleMirrorFailure(self, msg: str, url: str, metadata: str) -> int:
-        self.failures.append(f"{msg} ({url})")
+        self.report(f"{msg} ({url})")
         return 0
 
     def repokeyImport(self, id: str, userid: str, fingerprint: str, url: str, ts: int) -> bool:
@@ -88,18 +88,26 @@ def _load(repository: Repository, offline: bool, refresh: bool, progress: Progre
     _forget_old_keys(repository)
     if offline:
         return _load_cached(repository, "")
+    failures: list[str] = []
+
+    def hear(value: int | str) -> None:
+        if isinstance(value, int):
+            progress.advance(value)
+        else:
+            failures.append(value)
+
     progress.start(f"metadata {repository.id}", unit="B")
     try:
-        problem = run_limited(
-            lambda report: _download(repository, refresh, report),
-            limits=LIMITS,
-            on_report=progress.advance,
-        )
+        work = functools.partial(_download, repository, refresh)
+        problem = run_limited(work, limits=LIMITS, on_report=hear)
     except Died as e:
         problem = str(e)
     finally:
         progress.done()
-    return _load_cached(repository, problem)
+    if problem and repository.repo_gpgcheck and any(".xml.asc" in f for f in failures):
+        problem = "its metadata is not signed"
+    reasons = dict.fromkeys([problem, *failures[-3:]]) if problem else ()
+    return _load_cached(repository, "; ".join(reasons))
 
 
 def _download(repository: Repository, refresh: bool, report: Report) -> str:
@@ -113,21 +121,15 @@ def _download(repository: Repository, refresh: bool, report: Report) -> str:
     link.setCallbacks(watcher)
     if refresh:
         link.expire()
-    try:
-        link.setSyncStrategy(libdnf.repo.Repo.SyncStrategy_TRY_CACHE)
-        link.load()
-    except (libdnf.error.Error, RuntimeError) as e:
-        unsigned = repository.repo_gpgcheck and any(".xml.asc" in f for f in watcher.failures)
-        first = "its metadata is not signed" if unsigned else str(e)
-        return "; ".join(dict.fromkeys([first, *watcher.failures[-3:]]))
-    return ""
+    return _read(repository, libdnf.repo.Repo.SyncStrategy_TRY_CACHE)
 
 
 def _load_cached(repository: Repository, problem: str) -> Repository:
     """Use what is cached, verified once more; `problem` says why it is not up to date."""
     try:
-        missing = run_limited(lambda report: _read(repository), limits=LIMITS)
-        missing = missing or _read(repository)
+        cache = libdnf.repo.Repo.SyncStrategy_ONLY_CACHE
+        missing = run_limited(lambda report: _read(repository, cache), limits=LIMITS)
+        missing = missing or _read(repository, cache)
     except Died as e:
         missing = str(e)
     if missing:
@@ -145,12 +147,11 @@ def _load_cached(repository: Repository, problem: str) -> Repository:
     )
 
 
-def _read(repository: Repository) -> str:
-    """Load from the cache; returns what went wrong."""
-    link = repository.link
-    link.setSyncStrategy(libdnf.repo.Repo.SyncStrategy_ONLY_CACHE)
+def _read(repository: Repository, strategy: int) -> str:
+    """Let libdnf load the metadata; returns what went wrong."""
+    repository.link.setSyncStrategy(strategy)
     try:
-        link.load()
+        repository.link.load()
     except (libdnf.error.Error, RuntimeError) as e:
         return str(e) or "unknown"
     return ""
