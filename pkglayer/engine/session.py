@@ -24,6 +24,7 @@ from pkglayer.model.record import Account, Record
 from pkglayer.model.request import ORIGIN_GROUP, Request, from_origin
 from pkglayer.model.settings import Settings
 from pkglayer.system import config, history, layerfiles
+from pkglayer.system.objectwriter import OBJECTS_PREFIX
 from pkglayer.system.repo import Repo
 from pkglayer.system.rpmdb import DB_PATHS
 from pkglayer.system.sysroot import Sysroot, open_sysroot
@@ -137,7 +138,7 @@ def changing(path: Path, stateroot: str, options: Options, progress: Progress) -
     sysroot = open_sysroot(path, stateroot, write=True)
     with sysroot.locked(options.wait):
         session = Session(sysroot, _settings(sysroot), options, progress)
-        session.dropped = _sweep(sysroot.private_dir)
+        session.dropped = _sweep(sysroot)
         session.work = Path(tempfile.mkdtemp(prefix="work-", dir=sysroot.private_dir))
         try:
             with _recorded(session):
@@ -196,10 +197,11 @@ def _next_boot(session: Session) -> str:
     return deployments[0].checksum if deployments else ""
 
 
-def _sweep(private: Path) -> bool:
+def _sweep(sysroot: Sysroot) -> bool:
     """Remove what a killed run left, and tell if there was any; its mounts went with its mount
     namespace, what it left in the repository goes when this run cleans up."""
-    found = list(private.glob("work-*"))
+    found = list(sysroot.private_dir.glob("work-*"))
+    found += (sysroot.repo.path / "tmp").glob(f"{OBJECTS_PREFIX}*")
     for left in found:
         log.debug("removing %s, left by a run that was killed", left)
         shutil.rmtree(left, ignore_errors=True)

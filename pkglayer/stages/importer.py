@@ -88,12 +88,14 @@ def import_packages(
     progress.start("Importing packages", len(rpms))
     repo.require_bare()
     opened = [_open(package, file) for package, file in rpms]
-    with repo.transaction(), repo.content() as writer:
-        jobs = [
-            (package.download_size, partial(_unpack, writer, header, head, file))
-            for (package, file), (header, head) in zip(rpms, opened, strict=True)
-        ]
-        unpacked = workers.run_all(jobs, progress.advance)
+    with repo.transaction():
+        with repo.content() as writer:
+            jobs = [
+                (package.download_size, partial(_unpack, writer, header, head, file))
+                for (package, file), (header, head) in zip(rpms, opened, strict=True)
+            ]
+            unpacked = workers.run_all(jobs, progress.advance)
+        # After their content: without fsync libostree puts commits in place at once.
         done = [
             _commit(repo, package, header, head, files)
             for (package, _), (header, head), files in zip(rpms, opened, unpacked, strict=True)

@@ -18,6 +18,9 @@ from pathlib import Path
 from pkglayer.model.objects import Xattrs
 from pkglayer.system.mounts import sync_filesystem
 
+OBJECTS_PREFIX = "pkglayer-objects-"
+"""Of the directories below the repository's `tmp`; one that a killed run left can go."""
+
 
 @cache
 def file_header(mode: int, target: str = "", xattrs: Xattrs = ()) -> bytes:
@@ -61,7 +64,7 @@ class ObjectWriter:
 
     def __init__(self, repo: Path) -> None:
         self._objects = repo / "objects"
-        self._staging = Path(tempfile.mkdtemp(prefix="pkglayer-objects-", dir=repo / "tmp"))
+        self._staging = Path(tempfile.mkdtemp(prefix=OBJECTS_PREFIX, dir=repo / "tmp"))
         self._count = 0
 
     def write_file(self, chunks: Iterable[bytes], mode: int, xattrs: Xattrs = ()) -> str:
