@@ -131,7 +131,12 @@ def obtain(
         progress=session.progress,
     )
     come = {f.package.nevra: (f.package, f.file) for f in fetched}
-    come |= {r.package.nevra: (r.package, r.file) for r in local}
+    # The plan's own value: a file does not know why it is wanted, and the record says it.
+    come |= {
+        p.nevra: (replace(p, key=rpm.package.key), rpm.file)
+        for p in missing
+        if (rpm := brought.get(p.header_checksum))
+    }
     with ExitStack() as stack:
         for rpm in fetched:
             stack.callback(rpm.close)
