@@ -70,6 +70,7 @@ class Root:
         self.placed: dict[str, str] = {}
         self.var_seed: set[str] = set()
         self.etc_bound = False
+        self._implied: dict[str, str] = {}
         self._real: dict[str, str] = {}
         self._mounts = 0
         for path in (self.path, self.upper):
@@ -159,6 +160,7 @@ class Root:
             if not isinstance(self.tree.find(parent), Tree):
                 self._check_free(parent, owner, want_dir=True)
                 self.tree.put_dir(parent, self.repo.write_dirmeta(0o755))
+                self._implied[parent] = owner
         if stat.S_ISDIR(entry.mode):
             self._check_free(path, owner, want_dir=True)
             self.tree.put_dir(path, checksum)
@@ -174,7 +176,7 @@ class Root:
         found = self.tree.find(path)
         if found is None or isinstance(found, Tree) == want_dir:
             return
-        other = self.placed.get(path, "the base")
+        other = self.placed.get(path) or self._implied.get(path, "the base")
         kinds = ("a directory", "a file or link")
         raise ConflictError(
             f"/{path} is {kinds[not want_dir]} in {owner} and {kinds[want_dir]} in {other}",
