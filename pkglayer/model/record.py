@@ -87,7 +87,7 @@ def from_json(text: str) -> Record:
                 hint="use the pkglayer that wrote it",
             )
         return _record(data)
-    except (ValueError, TypeError, KeyError, AttributeError) as e:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as e:
         raise StateError(
             f"the state's record ({RECORD_PATH}) cannot be read: {e}",
             hint="build the state anew from its base: pkglayer upgrade",

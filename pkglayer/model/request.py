@@ -97,7 +97,7 @@ def from_origin(refspec: str, group: Mapping[str, str]) -> Request:
     try:
         rows = json.loads(group.get("requests", "[]"))
         wants = [_to_want(row) for row in rows]
-    except (ValueError, TypeError, AttributeError, KeyError) as e:
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as e:
         raise StateError(
             f"the origin's [{ORIGIN_GROUP}] requests cannot be read: {e}",
             hint="correct or remove the 'requests' line in the .origin file of the deployment",
