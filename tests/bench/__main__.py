@@ -1,6 +1,8 @@
 """`make bench`: measure every case on every base, in turn with the other tools, and report.
 
-python -m tests.bench [--base FILES]... [--case NAME]... [--runs N] [--tool NAME]... [--no-docs]
+python -m tests.bench [--base FILES]... [--case NAME]... [--runs N] [--tool NAME]... [--add]
+
+The report is written after each base; with --add what it has already stays where nothing new came.
 """
 
 import argparse
@@ -28,14 +30,15 @@ def main() -> None:
     wanted = _arguments()
     cases = find_cases(wanted.case)
     made = fixtures.load(say)
-    rows: list[Row] = []
+    rows = report.read() if wanted.add else []
+    if not wanted.case:
+        with tempfile.TemporaryDirectory(prefix="run-", dir=made.cache) as work:
+            rows = report.merge(rows, imports.measure_imports(made, Path(work), wanted.runs, say))
     for files in wanted.base:
         base = made.base(files, say)
         with tempfile.TemporaryDirectory(prefix="run-", dir=made.cache) as work:
-            rows += _measure_base(made, base, cases, Path(work), wanted)
-    with tempfile.TemporaryDirectory(prefix="run-", dir=made.cache) as work:
-        rows += imports.measure_imports(made, Path(work), wanted.runs, say)
-    report.write(rows, machine(), docs=wanted.docs)
+            rows = report.merge(rows, _measure_base(made, base, cases, Path(work), wanted))
+        report.write(rows, machine())
 
 
 def _arguments() -> argparse.Namespace:
@@ -44,7 +47,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--case", action="append", default=[], help="a case; repeatable")
     parser.add_argument("--tool", action="append", choices=TOOLS, help="a tool; repeatable")
     parser.add_argument("--runs", type=int, default=5, help="runs of each command")
-    parser.add_argument("--no-docs", dest="docs", action="store_false", help="leave docs/ alone")
+    parser.add_argument("--add", action="store_true", help="keep what the report has already")
     wanted = parser.parse_args()
     wanted.base = wanted.base or list(BASES)
     wanted.tool = wanted.tool or list(TOOLS)

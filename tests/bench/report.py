@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -64,13 +64,24 @@ def run_phases(command: Sequence[str | Path]) -> dict[str, float]:
     return found
 
 
-def write(rows: Sequence[Row], machine: Mapping[str, str | int], *, docs: bool) -> None:
-    """Write the JSON report and, with `docs`, the tables and plots in docs/."""
+def read() -> list[Row]:
+    """The rows of the report as it is now."""
+    if not JSON.exists():
+        return []
+    return [Row(**row) for row in json.loads(JSON.read_text())["rows"]]
+
+
+def merge(rows: Iterable[Row], newer: Iterable[Row]) -> list[Row]:
+    """Both, the newer ones in the place of older ones of the same case, base and tool."""
+    return list({(r.base_files, r.case, r.tool): r for r in (*rows, *newer)}.values())
+
+
+def write(rows: Sequence[Row], machine: Mapping[str, str | int]) -> None:
+    """Write the JSON report, and the tables and plots in docs/."""
     JSON.parent.mkdir(parents=True, exist_ok=True)
     data = {"machine": machine, "rows": [asdict(row) for row in rows]}
     JSON.write_text(json.dumps(data, indent=1) + "\n")
-    if docs:
-        write_docs(rows, machine)
+    write_docs(rows, machine)
 
 
 def write_docs(rows: Sequence[Row], machine: Mapping[str, str | int]) -> None:
