@@ -1,7 +1,7 @@
 """Reads configuration of a deployment: settings, repository files, dnf variables, os-release.
 
 `read_settings(etc)`, `find_repo_files(etc, usr)`, `read_variables(etc, environ)`,
-`read_os_release(root)`, `resolve_inside(root, path)`, `read_inside(root, path)`. Directories are
+`read_os_release(root)`, `find_inside(root, path)`, `read_inside(root, path)`. Directories are
 always handed in (`etc` of the merge deployment, `usr` of the target tree), never `/etc` by itself.
 Symlinks are followed as they will mean it inside the deployment; what a .repo file says is for
 `rpmmd`.
@@ -10,16 +10,16 @@ Symlinks are followed as they will mean it inside the deployment; what a .repo f
 import os
 import re
 import shlex
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 
 from pkglayer.model.errors import ConfigError
 from pkglayer.model.settings import SETTINGS_PATH, Settings, parse_settings
+from pkglayer.system.inroot import resolve_in
 
 MAX_BYTES = 1024 * 1024
 """No configuration file is larger; more is a mistake or an attack."""
-
-_MAX_LINKS = 40
 
 
 def read_settings(etc: Path) -> Settings:
@@ -51,7 +51,7 @@ def _in_tree(path: Path, etc: Path, usr: Path) -> Path | None:
     if not path.is_symlink():
         return path
     top = etc if path.is_relative_to(etc) else usr
-    return resolve_inside(top.parent, f"/{path.relative_to(top.parent)}")
+    return find_inside(top.parent, f"/{path.relative_to(top.parent)}")
 
 
 def read_variables(etc: Path, environ: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -71,7 +71,7 @@ def read_variables(etc: Path, environ: Mapping[str, str] | None = None) -> dict[
 def read_os_release(root: Path) -> dict[str, str]:
     """os-release(5) of a tree: `usr/lib/os-release`, else the copy in /etc; empty without one."""
     for name in ("/usr/lib/os-release", "/etc/os-release", "/usr/etc/os-release"):
-        path = resolve_inside(root, name)
+        path = find_inside(root, name)
         if path is not None and path.is_file():
             return parse_os_release(_read_text(path))
     return {}
@@ -90,31 +90,10 @@ def parse_os_release(text: str) -> dict[str, str]:
     return values
 
 
-def resolve_inside(root: Path, path: str) -> Path | None:
-    """Where `path` (absolute) is when `root` is the root directory; None if it is not there.
-
-    Links are followed as in a chroot: absolute ones start at `root` and `..` never leaves it.
-    """
-    todo = [p for p in reversed(path.split("/")) if p]
-    here: list[str] = []
-    links = 0
-    while todo:
-        part = todo.pop()
-        if part in (".", ".."):
-            del here[-1 if part == ".." else len(here) :]
-            continue
-        candidate = root.joinpath(*here, part)
-        if candidate.is_symlink():
-            links += 1
-            target = os.readlink(candidate)
-            if links > _MAX_LINKS:
-                return None
-            here = [] if target.startswith("/") else here
-            todo.extend(p for p in reversed(target.split("/")) if p)
-        else:
-            here.append(part)
-    found = root.joinpath(*here)
-    return found if found.exists() else None
+def find_inside(root: Path, path: str) -> Path | None:
+    """Where `path` is when `root` is the root directory; None if nothing is there."""
+    found = resolve_in(root, path)
+    return found if found is not None and found.exists() else None
 
 
 def read_inside(root: Path, path: str) -> bytes:
@@ -122,7 +101,7 @@ def read_inside(root: Path, path: str) -> bytes:
 
     Raises FileNotFoundError, or ConfigError for what is no regular file of sensible size.
     """
-    found = resolve_inside(root, path)
+    found = find_inside(root, path)
     if found is None:
         raise FileNotFoundError(path)
     return _read_bytes(found)
@@ -140,6 +119,8 @@ def _read_bytes(path: Path) -> bytes:
         # Non-blocking, so that a FIFO in place of the file cannot hold us up.
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         with os.fdopen(fd, "rb") as file:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise ConfigError(f"{path}: not a regular file", hint="see what it is; remove it")
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise

@@ -28,7 +28,7 @@ from pkglayer.model.openpgp import (
     why_unusable,
 )
 from pkglayer.system import rpmlib
-from pkglayer.system.config import read_inside, resolve_inside
+from pkglayer.system.config import find_inside, read_inside
 
 KEY_DIRECTORY = "/etc/pki/rpm-gpg"
 
@@ -72,7 +72,7 @@ def load_keyring(root: Path, gpgkeys: Iterable[str] = ()) -> Keyring:
     """
     keys: dict[str, PublicKey] = {}
     problems: list[str] = []
-    directory = resolve_inside(root, KEY_DIRECTORY)
+    directory = find_inside(root, KEY_DIRECTORY)
     names = sorted(p.name for p in directory.iterdir()) if directory else []
     for path in [f"{KEY_DIRECTORY}/{name}" for name in names]:
         with contextlib.suppress(ValueError, OSError):

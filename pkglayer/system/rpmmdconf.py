@@ -19,7 +19,7 @@ import libdnf.repo
 from pkglayer.log import log
 from pkglayer.model.errors import ConfigError, UsageError
 from pkglayer.model.openpgp import parse_keys, why_unusable
-from pkglayer.system.config import resolve_inside
+from pkglayer.system.config import find_inside
 
 _NOT_OURS = frozenset({
     "cachedir", "config_file_path", "installroot", "logdir", "persistdir", "pluginconfpath",
@@ -218,7 +218,7 @@ def _read_key(root: Path, key: str) -> tuple[Path, bytes]:
     """A key file of the deployment; raises ValueError with why it cannot be used."""
     if not key.startswith(("file:///", "/")):
         raise ValueError("would have to be fetched from the network unseen")
-    path = resolve_inside(root, key.removeprefix("file://"))
+    path = find_inside(root, key.removeprefix("file://"))
     if path is None or not path.is_file():
         raise ValueError("does not exist in the deployment")
     data = path.read_bytes()

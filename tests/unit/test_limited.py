@@ -1,0 +1,111 @@
+"""Work in a child: its answer, its reports, and every way it can end."""
+
+import ctypes
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pkglayer.system.limited import Died, Limits, Report, run_limited
+
+LIMITS = Limits(memory=200 * 1024**2, file_size=1000, seconds=2)
+
+
+def test_answer_and_reports_arrive() -> None:
+    heard: list[Any] = []
+
+    def work(report: Report) -> dict[str, int]:
+        report(1)
+        report(["two", 2])
+        return {"pid": os.getpid()}
+
+    answer = run_limited(work, limits=LIMITS, on_report=heard.append)
+    assert heard == [1, ["two", 2]]
+    assert answer["pid"] != os.getpid()
+
+
+def crash(report: Report) -> None:
+    ctypes.string_at(0)
+
+
+def fail(report: Report) -> None:
+    raise OSError("inside")
+
+
+def eat(report: Report) -> None:
+    bytearray(400 * 1024**2)
+
+
+def spin(report: Report) -> None:
+    while True:
+        pass
+
+
+def leave(report: Report) -> None:
+    os._exit(0)
+
+
+@pytest.mark.parametrize(
+    ("work", "says"),
+    [
+        (crash, "SIGSEGV"),
+        (fail, "an error inside"),
+        (eat, "an error inside"),
+        (spin, "SIGXCPU|SIGKILL"),
+        (leave, "an error inside"),
+    ],
+)
+def test_bad_ends_are_told(work: Any, says: str) -> None:
+    with pytest.raises(Died, match=says):
+        run_limited(work, limits=LIMITS)
+
+
+def test_file_has_a_largest_size(tmp_path: Path) -> None:
+    def write(report: Report) -> int:
+        try:
+            (tmp_path / "file").write_bytes(b"x" * 2000)
+        except OSError as e:
+            return e.errno or 0
+        return 0
+
+    assert run_limited(write, limits=LIMITS) == 27  # EFBIG
+    assert (tmp_path / "file").stat().st_size <= 1000
+
+
+def test_child_ends_with_us_when_interrupted() -> None:
+    found: list[int] = []
+
+    def work(report: Report) -> None:
+        report(os.getpid())
+        time.sleep(60)
+
+    def stop(pid: Any) -> None:
+        found.append(pid)
+        raise KeyboardInterrupt
+
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        run_limited(work, limits=LIMITS, on_report=stop)
+    assert time.monotonic() - began < 30
+    with pytest.raises(ProcessLookupError):
+        os.kill(found[0], 0)
+
+
+def test_real_interrupt_is_not_delayed() -> None:
+    timer = threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT))
+    timer.start()
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        run_limited(lambda report: time.sleep(60), limits=LIMITS)
+    assert time.monotonic() - began < 30
+    timer.join()
+
+
+def test_nothing_of_the_child_s_memory_is_seen_here() -> None:
+    seen: list[int] = []
+    run_limited(lambda report: seen.append(1), limits=LIMITS)
+    assert seen == []
