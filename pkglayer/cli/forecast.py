@@ -28,6 +28,7 @@ def register(app: typer.Typer) -> None:
         Example: pkglayer forecast --on fedora:fedora/44/x86_64/silverblue
         """
         from pkglayer.engine import forecast as engine
+        from pkglayer.engine.lastforecast import EXIT_CODES
 
         with common.changing() as session:
             done = engine.forecast(session, on, build=build)
@@ -36,7 +37,7 @@ def register(app: typer.Typer) -> None:
         else:
             typer.echo(render(done), nl=False)
         if watch_exit_code:
-            raise typer.Exit(engine.EXIT_CODES[done.verdict])
+            raise typer.Exit(EXIT_CODES[done.verdict])
 
 
 def render(done: "Forecast") -> str:

@@ -7,26 +7,27 @@ kept for `status`.
 
 import os
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from pkglayer.engine import bases, pipeline, solving
+from pkglayer.engine.lastforecast import (
+    BLOCKED,
+    CLEAR,
+    HELD,
+    NOTHING,
+    SKIPPED,
+    forecast_path,
+)
 from pkglayer.engine.session import Session, merge_root
-from pkglayer.model.errors import StateError
 from pkglayer.model.explain import Blocked, Trouble
 from pkglayer.model.package import Package
 from pkglayer.model.plan import Base, Plan, plan_digest
 from pkglayer.model.policy import Held
 from pkglayer.model.request import Request, Want
-from pkglayer.system.statefiles import read_state, write_state
-
-CLEAR, SKIPPED, HELD, BLOCKED, NOTHING = ("clear", "skipped", "held", "blocked", "nothing")
-EXIT_CODES: Mapping[str, int] = {CLEAR: 0, SKIPPED: 20, HELD: 21, BLOCKED: 22, NOTHING: 77}
-"""What `--watch-exit-code` answers with."""
+from pkglayer.system.statefiles import write_state
 
 
 @dataclass(frozen=True)
@@ -162,28 +163,7 @@ def _kernel_size(root: Path) -> int:
 # The last one
 
 
-def forecast_path(session: Session) -> Path:
-    """Where the last forecast of this stateroot is kept."""
-    return session.sysroot.state_dir / "lib/pkglayer/forecast.json"
-
-
 def forecast_json(done: Forecast) -> dict[str, Any]:
     """As JSON values."""
     fits = {"fits": done.space.fits} if done.space else {}
     return {**asdict(done), "space": {**asdict(done.space), **fits} if done.space else None}
-
-
-def forecast_notices(session: Session) -> list[str]:
-    """What `status` says of the last forecast: only what is not clear, and only while it counts."""
-    with suppress(StateError, KeyError, TypeError):
-        data = read_state(forecast_path(session))
-        if not data or data["verdict"] in (CLEAR, NOTHING):
-            return []
-        if data["current"]["commit"] != session.sysroot.newest.base.commit:
-            return []
-        day = datetime.fromtimestamp(data["time"], UTC).strftime("%Y-%m-%d")
-        base = data["base"]["version"] or data["base"]["commit"][:12]
-        rows = [f for f in data["fates"] if f["what"] in (SKIPPED, HELD, BLOCKED)]
-        texts = "; ".join(f"{f['spec']} would be {f['what']}: {f['text']}" for f in rows)
-        return [f"Forecast of {day} for the base {base}: {texts}"]
-    return []

@@ -1,6 +1,6 @@
 """What a person should know of the machine as it is: whole sentences, shown by `status`."""
 
-from pkglayer.engine.forecast import forecast_notices
+from pkglayer.engine.lastforecast import forecast_notices
 from pkglayer.engine.policy import standing_notices
 from pkglayer.engine.session import Session
 from pkglayer.model.errors import StateError

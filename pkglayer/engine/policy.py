@@ -15,6 +15,7 @@ from pkglayer.engine.session import Session
 from pkglayer.log import to_size
 from pkglayer.model.errors import StateError
 from pkglayer.model.explain import Blocked, Trouble, Way, sentences
+from pkglayer.model.names import quoted
 from pkglayer.model.plan import Base, Plan, Skipped
 from pkglayer.model.policy import (
     FAIL,
@@ -31,7 +32,6 @@ from pkglayer.model.policy import (
     standing_json,
 )
 from pkglayer.model.request import Request, Want
-from pkglayer.system.blockers import quoted
 from pkglayer.system.statefiles import read_state, write_state
 
 Attempt = Callable[[Mapping[Want, str]], Plan]

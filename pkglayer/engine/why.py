@@ -13,12 +13,12 @@ from pkglayer.engine.states import find_state, open_state
 from pkglayer.model.errors import UsageError
 from pkglayer.model.explain import Blocked, Trouble
 from pkglayer.model.layer import SOURCE_PREFIX
+from pkglayer.model.names import quoted
 from pkglayer.model.offer import Offer
 from pkglayer.model.package import Nevra, Package
 from pkglayer.model.pkgdiff import matches
 from pkglayer.model.policy import FAIL
 from pkglayer.model.request import Want, parse_spec
-from pkglayer.system.blockers import quoted
 
 
 @dataclass(frozen=True)

@@ -26,3 +26,9 @@ def near_matches(spec: str, names: Iterable[str], limit: int = 3) -> list[str]:
     inside = sorted((n for n in folded if len(wanted) > 2 and wanted in n), key=len)[:limit]
     found = dict.fromkeys([*same, *(folded[n] for n in (*close, *inside))])
     return [n for n in found if n != spec][:limit]
+
+
+def quoted(spec: str) -> str:
+    """A spec as a shell wants it."""
+    plain = spec.replace("-", "").replace(".", "").replace("_", "").replace("@", "")
+    return spec if plain.isalnum() else f"'{spec}'"

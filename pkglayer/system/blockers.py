@@ -9,7 +9,7 @@ error to raise, with every request that is in trouble; the solver's own text goe
 from collections.abc import Callable, Sequence
 
 from pkglayer.model.explain import Blocked, Trouble, Way
-from pkglayer.model.names import near_matches
+from pkglayer.model.names import near_matches, quoted
 from pkglayer.model.offer import CACHE, Offer, Solution
 from pkglayer.model.request import Want
 from pkglayer.system.choices import Choice, Pick
@@ -46,12 +46,6 @@ def _install(sack: Sack, spec: str, what: str, *, more: str = "") -> Way:
         return Way(command, what)
     size = sum(sack.package(o).download_size for o in solution.offers)
     return Way(command, what, len(solution.offers), size)
-
-
-def quoted(spec: str) -> str:
-    """A spec as a shell wants it."""
-    plain = spec.replace("-", "").replace(".", "").replace("_", "").replace("@", "")
-    return spec if plain.isalnum() else f"'{spec}'"
 
 
 # What cannot be found
