@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 import rpm
 
 from pkglayer.log import log
-from pkglayer.model.errors import PackageError, SignatureError
+from pkglayer.model.errors import ConfigError, PackageError, SignatureError
 from pkglayer.model.openpgp import (
     PublicKey,
     SignatureInfo,
@@ -75,8 +75,10 @@ def load_keyring(root: Path, gpgkeys: Iterable[str] = ()) -> Keyring:
     directory = find_inside(root, KEY_DIRECTORY)
     names = sorted(p.name for p in directory.iterdir()) if directory else []
     for path in [f"{KEY_DIRECTORY}/{name}" for name in names]:
-        with contextlib.suppress(ValueError, OSError):
+        try:
             keys |= _read_keys(root, path)
+        except (ValueError, OSError, ConfigError) as e:
+            log.debug("%s holds no key: %s", path, e)
     for address in gpgkeys:
         if not address.startswith(("file:///", "/")):
             problems.append(f"the key {address} is not fetched from the network unseen")
@@ -85,7 +87,7 @@ def load_keyring(root: Path, gpgkeys: Iterable[str] = ()) -> Keyring:
             keys |= _read_keys(root, address.removeprefix("file://"))
         except FileNotFoundError:
             problems.append(f"the key {address} does not exist in the deployment")
-        except (ValueError, OSError) as e:
+        except (ValueError, OSError, ConfigError) as e:
             problems.append(f"the key {address} cannot be read: {e}")
     return Keyring(keys, tuple(problems), _to_rpm(keys.values()))
 
