@@ -1,17 +1,20 @@
 """Remotes of a repository: pulling from them, and what is configured for them."""
 
-from collections.abc import Callable
+import threading
 from typing import Any
 
 import gi
 
 gi.require_version("OSTree", "1.0")
-from gi.repository import GLib, OSTree  # noqa: E402  (require_version must come first)
+from gi.repository import Gio, GLib, OSTree  # noqa: E402  (require_version must come first)
 
 from pkglayer.log import Progress  # noqa: E402
 from pkglayer.model.errors import RepositoryError  # noqa: E402
 from pkglayer.system.repo import Repo  # noqa: E402
 from pkglayer.system.repoerrors import ostree_errors  # noqa: E402
+
+_POLL_SECONDS = 0.1
+_CANCEL_SECONDS = 3.0
 
 
 def pull(
@@ -33,13 +36,12 @@ def pull(
     if subdirs:
         options["subdirs"] = GLib.Variant("as", list(subdirs))
     meter = OSTree.AsyncProgress.new()
-    meter.connect("changed", _pull_meter(progress))
     progress.start(f"Pulling {remote}:{ref}")
     with ostree_errors(
         f"cannot pull {ref} from the remote {remote}", RepositoryError,
         hint=f"check the network and the remote's URL ({remote_url(repo, remote)})",
     ):  # fmt: skip
-        repo.handle.pull_with_options(remote, GLib.Variant("a{sv}", options), meter, None)
+        _pull(repo, remote, options, meter, progress)
     meter.finish()
     progress.done()
 
@@ -72,14 +74,31 @@ def read_config(repo: Repo, group: str, key: str) -> str:
         return ""
 
 
-def _pull_meter(progress: Progress) -> Callable[[Any], None]:
+def _pull(
+    repo: Repo, remote: str, options: dict[str, Any], meter: Any, progress: Progress
+) -> None:
+    """Pull in another thread: libostree does not come back to Python while a server is slow, and
+    a signal must not have to wait for that. Raises GLib.Error."""
+    cancel, failures = Gio.Cancellable.new(), []
+
+    def run() -> None:
+        try:
+            repo.handle.pull_with_options(remote, GLib.Variant("a{sv}", options), meter, cancel)
+        except GLib.Error as e:
+            failures.append(e)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
     seen = 0
-
-    def changed(meter: Any) -> None:
-        nonlocal seen
-        fetched = meter.get_uint("fetched") or 0
-        if fetched > seen:
-            progress.advance(fetched - seen, meter.get_status() or "")
-            seen = fetched
-
-    return changed
+    try:
+        while thread.is_alive():
+            thread.join(_POLL_SECONDS)
+            fetched = meter.get_uint("fetched") or 0
+            progress.advance(max(0, fetched - seen))
+            seen = max(seen, fetched)
+    except BaseException:
+        cancel.cancel()
+        thread.join(_CANCEL_SECONDS)
+        raise
+    if failures:
+        raise failures[0]

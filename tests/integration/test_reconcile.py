@@ -146,13 +146,20 @@ def test_bare_base_without_requests_stays(scene: Scene) -> None:
     assert scene.states == before
 
 
-def test_impossible_on_the_new_base(scene: Scene) -> None:
+def test_what_the_new_base_excludes_is_skipped_and_comes_back(scene: Scene) -> None:
     scene.run("install", "bar")
     scene.update_base("2", packages=[build_rpm(scene.tmp, "hater", conflicts=["bar"])])
     ostree_upgrade(scene)
-    message = scene.refuse("reconcile", code=3)
-    assert "bar" in message
-    assert "hater" in message
+    scene.run("reconcile")
+    assert scene.packages == {"foo-1-1", "hater-1-1"}
+    assert requests(scene) == ["bar", "foo"]
+    [skipped] = query_pkglayer("status", sysroot=scene.sysroot)["deployments"][0]["skipped"]
+    assert skipped["want"]["spec"] == "bar"
+    assert "conflicts with hater-1-1.noarch of the base" in skipped["why"]
+    scene.update_base("3", erase=["hater"])
+    ostree_upgrade(scene)
+    scene.run("reconcile")
+    assert scene.packages == {"foo-1-1", "bar-1-1"}
 
 
 def test_dry_run(scene: Scene) -> None:
