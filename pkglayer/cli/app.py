@@ -5,7 +5,18 @@ from typing import Annotated
 import typer
 
 from pkglayer import __version__
-from pkglayer.cli import changes, db, deployments, forecast, history, layers, lock, packages, why
+from pkglayer.cli import (
+    changes,
+    db,
+    deployments,
+    forecast,
+    history,
+    layers,
+    lock,
+    override,
+    packages,
+    why,
+)
 
 app = typer.Typer(
     name="pkglayer",
@@ -17,7 +28,7 @@ app = typer.Typer(
     "Example: pkglayer install htop tmux, then reboot. See also: pkglayer VERB --help.",
 )
 
-_MODULES = (changes, deployments, packages, db, layers, history, lock, forecast, why)
+_MODULES = (changes, deployments, packages, db, layers, history, lock, override, forecast, why)
 for _module in _MODULES:
     _module.register(app)
 

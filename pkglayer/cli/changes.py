@@ -48,6 +48,10 @@ def register(app: typer.Typer) -> None:
             list[str] | None,
             typer.Option(metavar="FILE", help="Take this local RPM without a trusted signature."),
         ] = None,
+        allow_base_updates: Annotated[
+            bool,
+            typer.Option(help="Let the fewest newer base packages in that it needs, for a time."),
+        ] = False,
     ) -> None:
         """Request packages: resolve, build the layered state, make it the next boot.
 
@@ -58,7 +62,7 @@ def register(app: typer.Typer) -> None:
         with common.changing(tuple(no_gpg_check or ())) as session:
             outcome = verbs.install(
                 session, specs, recommends=recommends, allow_inactive=allow_inactive,
-                on_conflict=on_conflict, exclude=exclude or (),
+                on_conflict=on_conflict, exclude=exclude or (), base_updates=allow_base_updates,
             )  # fmt: skip
             show(common, session, outcome)
 

@@ -15,9 +15,14 @@ from pkglayer.model.deployment import Deployment
 from pkglayer.model.errors import StateError
 from pkglayer.model.layer import SOURCE_PREFIX
 from pkglayer.model.package import Package
-from pkglayer.model.plan import Base
+from pkglayer.model.plan import Base, Override
 from pkglayer.model.request import ORIGIN_GROUP, Want, from_origin
 
+KIND_WORDS = {
+    "local": " (local RPM)",
+    "override-replace": " (in place of the base's)",
+    "override-remove": " (removed from the base)",
+}
 WIDTH = 100
 _LABEL = 12
 _INDENT = "    "
@@ -124,7 +129,7 @@ def _labels(d: Deployment) -> list[str]:
 def _requests(wants: Sequence[Want], applied: bool) -> list[str]:
     by_source: dict[str, list[str]] = {}
     for want in wants:
-        name = printable(want.spec) + (" (local RPM)" if want.kind == "local" else "")
+        name = printable(want.spec) + KIND_WORDS.get(want.kind, "")
         by_source.setdefault(printable(source_text(want)), []).append(name)
     label = "Requested" if applied else "Not applied"
     return [
@@ -140,8 +145,11 @@ def _record_fields(d: Deployment, verbose: bool) -> list[str]:
     plan, lines = d.record.plan, []
     if plan.packages:
         lines += _field("Layered", _packages_text(plan.packages, verbose))
+    for number, override in enumerate(plan.overrides):
+        text = override_text(override)
+        lines += _field("Overrides" if number == 0 else "", printable(text))
     for number, gone in enumerate(plan.inactive):
-        text = f"{gone.want.spec}: the base has {gone.provider}"
+        text = f"{gone.want.spec}: {gone.reason}"
         lines += _field("Inactive" if number == 0 else "", printable(text))
     for number, skip in enumerate(plan.skipped):
         lines += _field(
@@ -159,6 +167,16 @@ def _record_fields(d: Deployment, verbose: bool) -> list[str]:
     elif d.record.notes:
         lines += _field("Notes", f"{len(d.record.notes)} (pkglayer status --verbose shows them)")
     return lines
+
+
+def override_text(override: Override) -> str:
+    """What is different about a base package, in one line."""
+    if override.kind == "remove":
+        return f"{override.old} removed"
+    arrow = f"{override.old} -> {override.new}"
+    if override.kind == "update":
+        return f"{arrow} until the base has it (for {', '.join(override.requests)})"
+    return arrow
 
 
 def _packages_text(packages: Sequence[Package], verbose: bool) -> str:
@@ -201,6 +219,7 @@ def _state_json(d: Deployment) -> dict[str, Any]:
         "digest": record.digest if record else None,
         "requests": [asdict(want) for want in wants],
         "packages": [package_json(p) for p in record.plan.packages] if record else [],
+        "overrides": [asdict(o) for o in record.plan.overrides] if record else [],
         "inactive": [asdict(i) for i in record.plan.inactive] if record else [],
         "skipped": [asdict(s) for s in record.plan.skipped] if record else [],
         "scripts": [asdict(s) for s in record.scripts] if record else [],

@@ -7,7 +7,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar
 
-from pkglayer.cli.render import base_text, columns, count, package_json, source_text, time_text
+from pkglayer.cli.render import (
+    base_text,
+    columns,
+    count,
+    override_text,
+    package_json,
+    source_text,
+    time_text,
+)
 from pkglayer.log import printable, to_size
 from pkglayer.model.package import Nevra, Package
 from pkglayer.model.pkgdiff import (
@@ -41,8 +49,9 @@ def render_plan(
     lines += _section("Downgrading", diff.downgraded, lambda c: (*_change(c), *_facts(of[c.new])))
     lines += _section("Removing", diff.removed, lambda n: (str(n),))
     lines += _listing(
-        "Inactive", ((i.want.spec, f"the base has {i.provider}") for i in plan.inactive)
+        "Base packages overridden", ((o.kind, override_text(o)) for o in plan.overrides)
     )
+    lines += _listing("Inactive", ((i.want.spec, i.reason) for i in plan.inactive))
     lines += _listing("Skipped", ((s.want.spec, s.why) for s in plan.skipped))
     lines += _listing("Not the newest", ((f.nevra, f"{f.how}: {f.why}") for f in plan.fallbacks))
     lines += _listing("Note", ((f"{n.package}: {n.what}", n.why) for n in notes))
@@ -66,6 +75,7 @@ def plan_json(plan: Plan, previous: Plan | None, compare: Compare) -> dict[str, 
         "previous_base": asdict(previous.base) if previous else None,
         "requests": [asdict(want) for want in plan.request.wants],
         "packages": [package_json(p) for p in plan.packages],
+        "overrides": [asdict(o) for o in plan.overrides],
         "inactive": [asdict(i) for i in plan.inactive],
         "skipped": [asdict(s) for s in plan.skipped],
         "fallbacks": [asdict(f) for f in plan.fallbacks],

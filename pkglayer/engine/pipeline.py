@@ -193,7 +193,8 @@ def build(
     near = root.nearest_tree(repo, plan.base.commit, near_trees(session))
     with root.mount_root(repo, plan.base.commit, near, session.work) as tree:
         with timings.phase("rpmdb"):
-            dbpath = rpmdb.write_rpmdb(tree, order, plan.base.timestamp)
+            removal = rpmdb.plan_removal(tree, order, plan.overrides)
+            dbpath = rpmdb.write_rpmdb(tree, order, plan.base.timestamp, removal)
         with timings.phase("scripts"):
             report = scripts.run_scripts(
                 tree,
@@ -201,6 +202,7 @@ def build(
                 script_setup(session, dbpath, plan.base.timestamp),
                 session.progress,
                 seed=seed_accounts(session),
+                removal=removal,
             )
         with timings.phase("commit"), repo.transaction():
             commit.collect(tree)

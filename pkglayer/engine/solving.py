@@ -19,7 +19,7 @@ from pkglayer.model.offer import CachedHead
 from pkglayer.model.package import Package
 from pkglayer.model.plan import Base, Plan
 from pkglayer.model.record import Record
-from pkglayer.model.request import Request, Want
+from pkglayer.model.request import REMOVE, Request, Want
 from pkglayer.stages import importer, resolve
 from pkglayer.system import config, rpmdb, rpmmd, sack
 from pkglayer.system.blockers import Rank, by_spec
@@ -76,7 +76,11 @@ def _without_repositories(
     before = state_before(session, request)
     wants = before.plan.request.wants if before else ()
     known = {(w.spec, w.kind, w.version) for w in wants}
-    known |= {(w.spec, w.kind, w.version) for w in request.wants if w.kind == "local"}
+    known |= {
+        (w.spec, w.kind, w.version)
+        for w in request.wants
+        if w.header_checksum or w.kind == REMOVE
+    }
     dropping = before is not None and len(request.wants) < len(wants)
     left_out = {s.want: s.why for s in before.plan.skipped} if before and dropping else {}
     if not {(w.spec, w.kind, w.version) for w in request.wants} <= known:
@@ -180,8 +184,13 @@ def cached_heads(
     """Packages that need no repository: those of the states on disk, and local RPMs."""
     packages: dict[str, Package] = {}
     for deployment in session.sysroot.deployments:
-        for package in deployment.record.plan.packages if deployment.record else ():
+        if deployment.record is None:
+            continue
+        for package in deployment.record.plan.packages:
             packages.setdefault(package.header_checksum, package)
+        for want in deployment.record.plan.request.wants:
+            if want.header_checksum and want.header_checksum not in packages:
+                packages[want.header_checksum] = importer.to_local(session.repo, want)
     with tempfile.TemporaryDirectory(prefix="pkglayer-heads-", dir=session.work) as where:
         heads = [write_head(Path(where), rpm.package, rpm.head) for rpm in local]
         for package in packages.values():

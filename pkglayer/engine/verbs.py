@@ -22,6 +22,7 @@ LAYERED = "layered"
 def install(
     session: Session, specs: Sequence[str], *, recommends: bool = True,
     allow_inactive: bool = False, on_conflict: str = "", exclude: Sequence[str] = (),
+    base_updates: bool = False, follow: bool = False,
 ) -> Outcome:  # fmt: skip
     """Request packages on top of what the next boot has.
 
@@ -36,17 +37,18 @@ def install(
         wants = [
             replace(
                 w, recommends=recommends, allow_inactive=allow_inactive,
-                on_conflict=on_conflict, exclude=tuple(exclude),
+                on_conflict=on_conflict, exclude=tuple(exclude), base_updates=base_updates,
+                follow=follow and w.kind == "local",
             )
             for w in named
         ]  # fmt: skip
-        there = {w.spec for w in request.commanded}
+        there = {w.spec for w in request.commanded if not w.is_override}
         fresh = [w for w in wants if w.spec not in there]
         known = [] if session.options.idempotent else [w for w in wants if w.spec in there]
         if not fresh:
             if error := install_error(known, ()):
                 raise error
-            return _unchanged(newest, request)
+            return unchanged(newest, request)
         wanted = request.with_wants([*_without_replaced(request.wants, fresh), *fresh])
         refuse = partial(_refuse, known)
         try:
@@ -89,11 +91,11 @@ def uninstall(session: Session, specs: Sequence[str], *, all_requests: bool = Fa
     """Drop requests made by command; says what a SPEC is that is none."""
     newest = readable(session.sysroot.newest)
     request = session.request_of(newest)
-    commanded = request.commanded
+    commanded = tuple(w for w in request.commanded if not w.is_override)
     gone = commanded if all_requests else find_requests(session, request, specs)
     if not gone:
         if session.options.idempotent:
-            return _unchanged(newest, request)
+            return unchanged(newest, request)
         raise UsageError("there is no request to drop", hint="see: pkglayer status")
     wanted = request.with_wants([w for w in request.wants if w not in gone])
     return pipeline.apply(session, newest.base, wanted)
@@ -207,7 +209,8 @@ def readable(newest: Deployment) -> Deployment:
     return newest
 
 
-def _unchanged(newest: Deployment, request: Request) -> Outcome:
+def unchanged(newest: Deployment, request: Request) -> Outcome:
+    """What there is, for a request that changes nothing."""
     plan = newest.record.plan if newest.record else Plan(newest.base, request)
     return Outcome(plan, newest, newest.checksum)
 

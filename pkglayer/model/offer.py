@@ -48,12 +48,14 @@ class Offer:
 class Solution:
     """What the solver says: packages to add, or why not.
 
-    `changed` names base packages that it would replace or remove (which is never acceptable);
-    `problems` is the solver's own text, empty when there is a solution.
+    `replaced` are the base's packages that give way, each with the offer (among `offers`) that
+    comes in its place; `removed` those that go without one. Whether that is acceptable is for the
+    caller to say. `problems` is the solver's own text, empty when there is a solution.
     """
 
     offers: tuple[Offer, ...] = ()
-    changed: tuple[str, ...] = ()
+    replaced: tuple[tuple[Offer, Offer], ...] = ()
+    removed: tuple[Offer, ...] = ()
     problems: tuple[str, ...] = ()
 
 

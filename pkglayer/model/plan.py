@@ -28,10 +28,18 @@ class Base:
 
 @dataclass(frozen=True)
 class Inactive:
-    """A request that needs nothing now: the base has it already. `provider` is a NEVRA."""
+    """A request that needs nothing now: the base has it already. `provider` is a NEVRA.
+
+    `why` is the whole reason where "the base has it" is not all of it.
+    """
 
     want: Want
     provider: str
+    why: str = ""
+
+    @property
+    def reason(self) -> str:
+        return self.why or f"the base has {self.provider}"
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,24 @@ class Skipped:
 
     want: Want
     why: str
+
+
+@dataclass(frozen=True)
+class Override:
+    """A base package that is not as the base has it; `old` and `new` are NEVRAs.
+
+    `kind` is `replace` or `remove` (asked for), or `update`: temporary, only because a layered
+    package needs it, gone by itself as soon as the base is new enough. `requests` are the specs
+    behind it.
+    """
+
+    kind: str
+    old: str
+    new: str = ""
+    requests: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "requests", tuple(self.requests))
 
 
 @dataclass(frozen=True)
@@ -68,6 +94,7 @@ class Plan:
     packages: tuple[Package, ...] = ()
     inactive: tuple[Inactive, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    overrides: tuple[Override, ...] = ()
     fallbacks: tuple[Fallback, ...] = field(default=(), compare=False)
 
     @property
@@ -96,8 +123,9 @@ def plan_digest(plan: Plan, policy: Mapping[str, Any]) -> str:
         "base": [plan.base.refspec, plan.base.commit],
         "wants": wants,
         "packages": packages,
-        "inactive": [[i.want.spec, i.provider] for i in plan.inactive],
+        "inactive": [[i.want.spec, i.provider, i.why] for i in plan.inactive],
         "skipped": [[s.want.spec, s.why] for s in plan.skipped],
+        "overrides": [asdict(o) for o in plan.overrides],
         "policy": dict(policy),
     }
     if missing := [str(p.nevra) for p in plan.packages if not p.header_checksum]:

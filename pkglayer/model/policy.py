@@ -37,7 +37,8 @@ def check_policy(text: str) -> str:
 
 def key_of(want: Want) -> tuple[str, str]:
     """What makes a request the same one although its options changed."""
-    return want.spec, want.source
+    spec = f"{want.kind} {want.spec} {want.repo}" if want.is_override else want.spec
+    return spec, want.source
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from pkglayer.model.errors import StateError
 from pkglayer.model.package import Nevra, Package
-from pkglayer.model.plan import Base, Inactive, Plan, Skipped
+from pkglayer.model.plan import Base, Inactive, Override, Plan, Skipped
 from pkglayer.model.request import Request, Want
 
 RECORD_PATH = "usr/lib/pkglayer/record.json"
@@ -102,8 +102,9 @@ def _record(data: Mapping[str, Any]) -> Record:
             base=Base(**plan["base"]),
             request=Request(plan["request"]["refspec"], wants),
             packages=tuple(_package(p) for p in plan["packages"]),
-            inactive=tuple(Inactive(Want(**i["want"]), i["provider"]) for i in plan["inactive"]),
+            inactive=tuple(Inactive(**{**i, "want": Want(**i["want"])}) for i in plan["inactive"]),
             skipped=tuple(Skipped(Want(**s["want"]), s["why"]) for s in plan["skipped"]),
+            overrides=_rows(Override, plan.get("overrides", [])),
         ),
         digest=data["digest"],
         scripts=_rows(ScriptRun, data["scripts"]),

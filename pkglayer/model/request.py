@@ -13,18 +13,27 @@ from pkglayer.model.errors import StateError, UsageError
 
 ORIGIN_GROUP = "pkglayer"
 ORIGIN_VERSION = 1
+OVERRIDES_VERSION = 2
+"""What a group with overrides has: a program that knows none must not read them as packages."""
+REPLACE, REMOVE = "override-replace", "override-remove"
+KINDS = ("package", "group", "local", REPLACE, REMOVE)
 
 
 @dataclass(frozen=True)
 class Want:
     """One request.
 
-    `spec` is what the user typed (a local RPM's spec is its NEVRA); `kind` is `package`, `group`
-    or `local`; `source` is `command` or the layer file's name; `header_checksum` names the import
-    of a local RPM; `recommends` False leaves weak dependencies out; `allow_inactive` records the
-    request even while the base itself has the package. `on_conflict` is `fail`, `hold` or `skip`,
-    empty for what the settings say; `version` a glob that its packages' version (or
+    `spec` is what the user typed (a local RPM's spec is its NEVRA); `kind` is one of `KINDS`:
+    the last two are about a package of the base, `spec` being its name, or the NEVRA of the local
+    RPM that replaces it; `source` is `command` or the layer file's name; `header_checksum` names
+    the import of a local RPM; `recommends` False leaves weak dependencies out; `allow_inactive`
+    records the request even while the base itself has the package. `on_conflict` is `fail`, `hold`
+    or `skip`, empty for what the settings say; `version` a glob that its packages' version (or
     version-release) must match; `exclude` globs of packages that must not come for its sake.
+    `repo` is the repository that a replacement comes from and follows; `downgrade` says that it
+    was older than the base's own when asked for, and stays so until it is reset; `follow` lets a
+    local RPM move to newer versions that a repository offers, if signed by the same key or made
+    by the same vendor; `base_updates` allows the fewest newer base packages that it needs.
     """
 
     spec: str
@@ -36,6 +45,20 @@ class Want:
     on_conflict: str = ""
     version: str = ""
     exclude: tuple[str, ...] = ()
+    repo: str = ""
+    downgrade: bool = False
+    follow: bool = False
+    base_updates: bool = False
+
+    @property
+    def is_override(self) -> bool:
+        """Whether it is about a package of the base and asks for nothing beside it."""
+        return self.kind in (REPLACE, REMOVE)
+
+    @property
+    def name(self) -> str:
+        """The package's name, where `spec` is a name or the NEVRA of a file."""
+        return self.spec.rsplit("-", 2)[0] if self.header_checksum else self.spec
 
     def __post_init__(self) -> None:
         # JSON knows lists only, and a want must be hashable.
@@ -52,19 +75,26 @@ class Request:
     def find(self, spec: str) -> Want | None:
         """The command's request of that spec, or the local RPM of that name or NEVRA."""
         for want in self.wants:
-            if want.spec == spec or (want.kind == "local" and want.spec.rsplit("-", 2)[0] == spec):
+            if want.is_override:
+                continue
+            if want.spec == spec or (want.kind == "local" and want.name == spec):
                 return want
         return None
 
     def with_wants(self, wants: Iterable[Want]) -> "Request":
         """The same base with these wants, in stable order, each once."""
-        unique = {(w.spec, w.source): w for w in wants}
+        unique = {(w.spec, w.source, w.is_override): w for w in wants}
         return replace(self, wants=tuple(unique[k] for k in sorted(unique)))
 
     @property
     def commanded(self) -> tuple[Want, ...]:
         """The requests made by command; the others come from layer files."""
         return tuple(w for w in self.wants if w.source == "command")
+
+    @property
+    def overrides(self) -> tuple[Want, ...]:
+        """What is to be different about the base's own packages."""
+        return tuple(w for w in self.wants if w.is_override)
 
 
 def to_origin(request: Request) -> dict[str, str]:
@@ -79,7 +109,7 @@ def to_origin(request: Request) -> dict[str, str]:
         for w in request.commanded
     ]
     return {
-        "version": str(ORIGIN_VERSION),
+        "version": str(OVERRIDES_VERSION if request.overrides else ORIGIN_VERSION),
         "requests": json.dumps(rows, ensure_ascii=True, sort_keys=True),
     }
 
@@ -88,10 +118,10 @@ def from_origin(refspec: str, group: Mapping[str, str]) -> Request:
     """Read the `[pkglayer]` group back; raises StateError for anything it does not know."""
     if not group:
         return Request(refspec)
-    if group.get("version") != str(ORIGIN_VERSION):
+    if group.get("version") not in (str(ORIGIN_VERSION), str(OVERRIDES_VERSION)):
         raise StateError(
             f"the origin's [{ORIGIN_GROUP}] group has version {group.get('version')!r}, "
-            f"and this pkglayer knows version {ORIGIN_VERSION}",
+            f"and this pkglayer knows versions {ORIGIN_VERSION} and {OVERRIDES_VERSION}",
             hint="use the pkglayer that wrote it, or edit the group out of the .origin file",
         )
     try:
@@ -115,6 +145,8 @@ def _to_want(row: Mapping[str, Any]) -> Want:
             raise TypeError(f"{key!r} must be {known[key].__name__}")
         if isinstance(value, list) and not all(isinstance(item, str) for item in value):
             raise TypeError(f"{key!r} must hold strings")
+    if values.get("kind", "package") not in KINDS:
+        raise KeyError(f"unknown kind {values['kind']!r}")
     if not values.get("spec"):
         raise KeyError("a request without 'spec'")
     return Want(**values)

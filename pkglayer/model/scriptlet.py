@@ -83,6 +83,8 @@ class Rule:
 
 
 RULES: tuple[Rule, ...] = (
+    Rule("kernel*", "preun", SKIP, "libostree removes kernels and their boot entries itself"),
+    Rule("linux-image-*", "preun", SKIP, "libostree removes kernels and their boot entries itself"),
     Rule("kernel*", "post*", SKIP, "libostree installs kernels and their boot entries itself"),
     Rule(
         "linux-image-*", "post*", SKIP, "libostree installs kernels and their boot entries itself"

@@ -77,12 +77,12 @@ def plan_sequence(
     base: Sequence[Member], added: Sequence[Member], satisfies: Satisfies
 ) -> tuple[Step, ...]:
     """Everything that happens when `added` is installed, in this order, on `base`."""
-    return tuple(_Planner(base, added, satisfies).steps())
+    return tuple(Planner(base, added, satisfies).steps())
 
 
 def needed_prefixes(added: Sequence[Member]) -> tuple[str, ...]:
-    """The path prefixes below which an added package asks for everybody's files."""
-    kinds = ("filetriggerin", "transfiletriggerin")
+    """The path prefixes below which a package asks for everybody's files."""
+    kinds = ("filetriggerin", "transfiletriggerin", "filetriggerun", "transfiletriggerun")
     return tuple(
         sorted({c[0] for m in added for t in m.triggers if t.kind in kinds for c in t.conditions})
     )
@@ -103,38 +103,38 @@ def _is_plain(trigger: Trigger) -> bool:
     return trigger.kind.startswith("trigger")
 
 
-class _Planner:
+class Planner:
     """The database as it fills; `members` are what is installed so far, by number."""
 
     def __init__(self, base: Sequence[Member], added: Sequence[Member], satisfies: Satisfies):
         self.members = sorted(base, key=lambda m: m.number)
-        self.base_count = len(self.members)
         self.added = added
         self.satisfies = satisfies
 
     def steps(self) -> Iterator[Step]:
         for member in self.added:
-            yield from self._scriptlet(member, "pretrans", self._count(member.nevra.name) + 1)
+            yield from self.scriptlet(member, "pretrans", self.count(member.nevra.name) + 1)
         for index, member in enumerate(self.added):
-            yield from self._install(index, member)
+            yield from self.install(index, member)
         for member in self.added:
-            yield from self._scriptlet(member, "posttrans", self._count(member.nevra.name))
-        yield from self._transaction_triggers()
+            yield from self.scriptlet(member, "posttrans", self.count(member.nevra.name))
+        yield from self.base_transaction_triggers()
+        yield from self.own_transaction_triggers()
 
-    def _install(self, index: int, member: Member) -> Iterator[Step]:
+    def install(self, index: int, member: Member) -> Iterator[Step]:
         yield from self._package_triggers(member, "triggerprein")
-        yield from self._scriptlet(member, "pre", self._count(member.nevra.name) + 1)
+        yield from self.scriptlet(member, "pre", self.count(member.nevra.name) + 1)
         yield Unpack(index)
         self.members.append(member)
         yield from self._file_triggers(member, upper=True)
-        yield from self._scriptlet(member, "post", self._count(member.nevra.name))
+        yield from self.scriptlet(member, "post", self.count(member.nevra.name))
         yield from self._package_triggers(member, "triggerin")
         yield from self._file_triggers(member, upper=False)
 
-    def _count(self, name: str) -> int:
+    def count(self, name: str) -> int:
         return sum(1 for m in self.members if m.nevra.name == name)
 
-    def _scriptlet(self, member: Member, kind: str, argument: int) -> Iterator[Run]:
+    def scriptlet(self, member: Member, kind: str, argument: int) -> Iterator[Run]:
         for script in member.scriptlets:
             if script.kind == kind:
                 yield Run(member, kind, script, (argument,), cause=str(member.nevra))
@@ -145,8 +145,8 @@ class _Planner:
         """First others' triggers that this package sets off, then its own that others set off."""
         name = member.nevra.name
         for owner in tuple(self.members):
-            if (trigger := self._match(owner, member, kind)) is not None:
-                yield self._trigger_run(owner, trigger, member, self._count(name))
+            if (trigger := self.match(owner, member, kind)) is not None:
+                yield self._trigger_run(owner, trigger, member, self.count(name))
         done: list[Trigger] = []
         for condition, trigger in _entries(member):
             if not any(trigger is d for d in done):
@@ -157,12 +157,12 @@ class _Planner:
     ) -> Iterator[Run]:
         sources = [m for m in self.members if m.nevra.name == name]
         for source in sources:
-            found = self._match(owner, source, kind)
+            found = self.match(owner, source, kind)
             if found is not None and not any(found is d for d in done):
                 yield self._trigger_run(owner, found, source, len(sources))
                 done.append(found)
 
-    def _match(self, owner: Member, source: Member, kind: str) -> Trigger | None:
+    def match(self, owner: Member, source: Member, kind: str) -> Trigger | None:
         """The first trigger of `owner` that `source` sets off; one pair runs one script at most."""
         for condition, trigger in _entries(owner):
             if (
@@ -174,7 +174,7 @@ class _Planner:
         return None
 
     def _trigger_run(self, owner: Member, trigger: Trigger, source: Member, count: int) -> Run:
-        arguments = (self._count(owner.nevra.name), count)
+        arguments = (self.count(owner.nevra.name), count)
         return Run(owner, trigger.kind, trigger.script, arguments, cause=str(source.nevra))
 
     # --- triggers on files -----------------------------------------------------------------
@@ -184,24 +184,29 @@ class _Planner:
         found = [
             (owner, trigger)
             for owner in self.members
-            for trigger in _of_class(owner, "filetriggerin", upper)
+            for trigger in of_class(owner, "filetriggerin", upper)
         ]
         for owner, trigger in sorted(found, key=lambda f: -f[1].priority):
-            yield from _file_run(owner, trigger, _matching(trigger, [member]), member)
+            yield from file_run(owner, trigger, _matching(trigger, [member]), member)
         others = self.members[:-1]
-        for trigger in _by_priority(_of_class(member, "filetriggerin", upper)):
-            yield from _file_run(member, trigger, _matching_dirs(trigger, others), member)
+        for trigger in by_priority(of_class(member, "filetriggerin", upper)):
+            yield from file_run(member, trigger, matching_dirs(trigger, others), member)
 
-    def _transaction_triggers(self) -> Iterator[Run]:
-        """The base's on all that was added, by priority; then each added package's own on all."""
-        base, added = self.members[: self.base_count], self.members[self.base_count :]
+    def base_transaction_triggers(self) -> Iterator[Run]:
+        """The base's on all that was added, by priority."""
+        new = {id(m) for m in self.added}
+        added = [m for m in self.members if id(m) in new]
+        base = [m for m in self.members if id(m) not in new]
         found = [(o, t) for o in base for t in o.triggers if t.kind == "transfiletriggerin"]
         for owner, trigger in sorted(found, key=lambda f: -f[1].priority):
-            yield from _file_run(owner, trigger, _matching_dirs(trigger, added), None)
-        for member in added:
+            yield from file_run(owner, trigger, matching_dirs(trigger, added), None)
+
+    def own_transaction_triggers(self) -> Iterator[Run]:
+        """Each added package's own on everything, its own files among it."""
+        for member in self.added:
             own = [t for t in member.triggers if t.kind == "transfiletriggerin"]
-            for trigger in _by_priority(own):
-                yield from _file_run(member, trigger, _matching_dirs(trigger, self.members), None)
+            for trigger in by_priority(own):
+                yield from file_run(member, trigger, matching_dirs(trigger, self.members), None)
 
 
 def _entries(owner: Member) -> list[tuple[Condition, Trigger]]:
@@ -215,11 +220,11 @@ def _entries(owner: Member) -> list[tuple[Condition, Trigger]]:
     return [(condition, trigger) for _, condition, trigger in sorted(entries, key=lambda e: e[0])]
 
 
-def _of_class(owner: Member, kind: str, upper: bool) -> list[Trigger]:
+def of_class(owner: Member, kind: str, upper: bool) -> list[Trigger]:
     return [t for t in owner.triggers if t.kind == kind and (t.priority >= PRIORITY_BOUND) == upper]
 
 
-def _by_priority(triggers: Sequence[Trigger]) -> list[Trigger]:
+def by_priority(triggers: Sequence[Trigger]) -> list[Trigger]:
     return sorted(triggers, key=lambda t: -t.priority)
 
 
@@ -234,7 +239,7 @@ def _matching(trigger: Trigger, members: Sequence[Member]) -> tuple[str, ...]:
     )
 
 
-def _matching_dirs(trigger: Trigger, members: Sequence[Member]) -> tuple[str, ...]:
+def matching_dirs(trigger: Trigger, members: Sequence[Member]) -> tuple[str, ...]:
     """The same over a database: librpm finds packages there by the names of their directories."""
     return tuple(
         path
@@ -250,7 +255,7 @@ def _directory(path: str) -> str:
     return path[: path.rindex("/") + 1]
 
 
-def _file_run(
+def file_run(
     owner: Member, trigger: Trigger, files: tuple[str, ...], cause: Member | None
 ) -> Iterator[Run]:
     if files:

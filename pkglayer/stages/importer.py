@@ -51,9 +51,10 @@ def _find(repo: Repo, package: Package) -> Imported | None:
 
 
 def to_local(repo: Repo, want: Want) -> Package:
-    """The package of an imported local RPM that no state has now: what is known without its file."""
+    """The package of an imported local RPM that no state has now: what is known of it."""
     commit = repo.resolve(HEADER_REF + want.header_checksum)
-    files = [ref for ref, c in repo.list_refs(FILE_REF.rstrip("/")).items() if commit and c == commit]
+    refs = repo.list_refs(FILE_REF.rstrip("/")).items() if commit else ()
+    files = [ref for ref, known in refs if known == commit]
     return Package(
         Nevra.parse(want.spec),
         LOCAL,

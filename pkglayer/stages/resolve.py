@@ -2,8 +2,8 @@
 
 `resolve(sack, base, request, settings=, keep=, upgrade=)` -> `Plan`, or one ResolveError that says
 everything that is wrong. `needs_filelists(request)` tells how metadata must be loaded. Base
-packages never change here. Solving itself is libsolv's; this stage keeps what is layered at its
-version, chooses among equals, and tells reasons.
+packages change here only where an override or a request says so. Solving itself is libsolv's; this
+stage keeps what is layered at its version, chooses among equals, and tells reasons.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,12 +15,18 @@ from pkglayer.model.offer import CACHE, LOCAL, Offer, Solution
 from pkglayer.model.package import Package
 from pkglayer.model.plan import Base, Inactive, Plan, Skipped
 from pkglayer.model.reasons import Reason, Root, find_reasons, reach
-from pkglayer.model.request import Request, Want
+from pkglayer.model.request import REMOVE, Request, Want
 from pkglayer.model.settings import Settings
 from pkglayer.system.blockers import Rank, blocked_error, by_spec, merged, unknown_error
 from pkglayer.system.choices import Choice, Pick, choose, find_unwanted
 from pkglayer.system.comps import read_groups
 from pkglayer.system.fallbacks import find_fallbacks
+from pkglayer.system.overriding import (
+    check_removals,
+    choose_override,
+    find_updates,
+    to_overrides,
+)
 from pkglayer.system.sack import Sack
 
 _MAX_ROUNDS = 20
@@ -52,27 +58,36 @@ def resolve(
     """
     left_out = leave_out or {}
     wants = [w for w in request.wants if w not in left_out]
-    hidden = _untouchable(sack) | _unusable_heads(sack, request, keep) | find_unwanted(sack, wants)
+    unusable = _unusable_heads(sack, request, keep)
+    hidden = _untouchable(sack) | unusable | find_unwanted(sack, wants)
     sack.hide(hidden)
     groups = read_groups(sack.repositories) if any(w.kind == "group" for w in wants) else []
     before = () if upgrade else tuple(keep)
-    choices = [choose(sack, want, groups, before) for want in wants]
+    choices = [
+        choose_override(sack, w, unusable) if w.is_override else choose(sack, w, groups, before)
+        for w in wants
+    ]
     active = tuple(c for c in choices if c.active)
-    job = _Job(sack, active, frozenset(hidden), keep, settings, rank)
+    hidden = _apply_overrides(sack, active, hidden)
+    movable = frozenset(o for c in active for o in c.changes)
+    job = _Job(sack, active, frozenset(hidden), keep, settings, rank, movable)
     if unknown := [c.want for c in choices if c.unknown]:
         error = unknown_error(sack, unknown, groups)
         raise merged(error, blocked) if (blocked := job.find_blocked()) else error
-    outcome = job.run(before)
+    outcome = _run(job, before, unusable)
     packages = [_to_package(sack, o, r) for o, r in outcome.reasons.items()]
     return Plan(
         base=base,
         request=request,
         packages=tuple(sorted(packages, key=lambda p: p.nevra)),
-        inactive=tuple(Inactive(c.want, c.provider) for c in choices if not c.active),
+        inactive=tuple(Inactive(c.want, c.provider, c.why) for c in choices if not c.active),
         skipped=(
             *(s for c in choices for s in c.skipped),
             *outcome.skipped,
             *(Skipped(w, left_out[w]) for w in request.wants if w in left_out),
+        ),
+        overrides=to_overrides(
+            active, outcome.replaced, {o: r.requests for o, r in outcome.reasons.items()}
         ),
         fallbacks=find_fallbacks(sack, list(outcome.reasons)) if upgrade else (),
     )
@@ -111,13 +126,70 @@ def _unusable_heads(sack: Sack, request: Request, keep: Sequence[Package]) -> se
     that is configured but down.
     """
     kept = {p.header_checksum for p in keep if p.repo != LOCAL}
-    wanted = {w.header_checksum for w in request.wants if w.kind == "local"}
+    wanted = {w.header_checksum for w in request.wants if w.header_checksum}
     down = {r.id for r in sack.repositories if not r.available}
     return {
         offer
         for offer, head in sack.cached()
         if head.header_checksum not in kept | wanted and head.package.repo not in down
     }
+
+
+# Base packages that may change
+
+
+def _apply_overrides(sack: Sack, active: Sequence[Choice], hidden: set[Offer]) -> set[Offer]:
+    """Bring replacements into sight and take removed packages away; returns what stays hidden."""
+    hidden = hidden - {o for c in active if c.want.is_override for pick in c.picks for o in pick}
+    sack.erase(())
+    sack.hide(hidden)
+    check_removals(sack, active)
+    sack.erase(o for c in active if c.want.kind == REMOVE for o in c.changes)
+    return hidden
+
+
+def _run(job: "_Job", before: Sequence[Package], unusable: set[Offer]) -> "_Outcome":
+    """Solve as the base is; else, where a request allows it, the fewest newer base packages."""
+    try:
+        return job.run(before)
+    except Blocked:
+        allowing = tuple(c.want.spec for c in job.choices if c.want.base_updates)
+        opened = find_updates(job.sack) - unusable if allowing else set()
+        needed = _fewest(job, opened)
+        if not needed:
+            raise
+    names = {o.nevra.name for o in needed}
+    movable = frozenset(o for o in job.sack.base() if o.nevra.name in names)
+    job = replace(job, hidden=job.hidden - needed, movable=job.movable | movable)
+    outcome = job.run(before)
+    unexplained = {new for _, new in outcome.replaced if not outcome.reasons[new].requests}
+    return replace(
+        outcome,
+        reasons={
+            offer: Reason("dependency", allowing) if offer in unexplained else reason
+            for offer, reason in outcome.reasons.items()
+        },
+    )
+
+
+def _fewest(job: "_Job", opened: set[Offer]) -> set[Offer]:
+    """The part of `opened` that cannot be done without, all versions of a name together."""
+
+    def solve(usable: set[Offer]) -> Solution:
+        job.sack.hide(job.hidden - usable)
+        return job.sack.solve(job.picks)
+
+    first = solve(opened) if opened else Solution(problems=("nothing newer",))
+    if first.problems:
+        job.sack.hide(job.hidden)
+        return set()
+    names = {new.nevra.name for _, new in first.replaced}
+    needed = {o for o in opened if o.nevra.name in names}
+    for name in sorted(names):
+        fewer = {o for o in needed if o.nevra.name != name}
+        if not solve(fewer).problems:
+            needed = fewer
+    return needed
 
 
 # Solving
@@ -127,11 +199,13 @@ def _unusable_heads(sack: Sack, request: Request, keep: Sequence[Package]) -> se
 class _Outcome:
     reasons: dict[Offer, Reason] = field(default_factory=dict)
     skipped: tuple[Skipped, ...] = ()
+    replaced: tuple[tuple[Offer, Offer], ...] = ()
 
 
 @dataclass(frozen=True)
 class _Job:
-    """One request on its way through the solver; `hidden` must never be chosen."""
+    """One request on its way through the solver; `hidden` must never be chosen; `movable` are the
+    base's packages that may go or give way."""
 
     sack: Sack
     choices: tuple[Choice, ...]
@@ -139,6 +213,7 @@ class _Job:
     keep: Sequence[Package]
     settings: Settings
     rank: Rank = by_spec
+    movable: frozenset[Offer] = frozenset()
 
     @property
     def picks(self) -> list[Pick]:
@@ -166,7 +241,7 @@ class _Job:
             due = [p for p in self._due(solution) if p not in optional]
             if not worse and not due and unasked <= not_weak:
                 reasons = find_reasons(solution.offers, roots, hard, weak)
-                return _Outcome(reasons, tuple(self._left_out(solution)))
+                return _Outcome(reasons, tuple(self._left_out(solution)), solution.replaced)
             hidden |= worse
             not_weak |= unasked
             optional += due
@@ -187,11 +262,12 @@ class _Job:
         solution = self.sack.solve(self.picks, optional=optional, weak=self.weak, not_weak=not_weak)
         if solution.problems:
             raise blocked_error(self.sack, self.choices, solution, self.rank)
-        if solution.changed:
+        going = {*(old for old, _ in solution.replaced), *solution.removed}
+        if changed := sorted(str(o.nevra) for o in going - self.movable):
             raise ResolveError(
-                f"the request would change packages of the base: {', '.join(solution.changed)}",
-                hint="base packages change only with the base itself",
-                data={"base": list(solution.changed)},
+                f"the request would change packages of the base: {', '.join(changed)}",
+                hint="base packages change only with the base, or by name: pkglayer override",
+                data={"base": changed},
             )
         return solution
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from pkglayer.log import Progress
 from pkglayer.model.accounts import find_added, find_seeds
 from pkglayer.model.errors import ScriptError
-from pkglayer.model.package import Imported
+from pkglayer.model.exchange import Erase
+from pkglayer.model.package import Header, Imported
 from pkglayer.model.record import Account, Note, ScriptRun
 from pkglayer.model.scriptlet import (
     REPLACE,
@@ -29,14 +30,17 @@ from pkglayer.model.scriptlet import (
 from pkglayer.model.sequence import Run, Step, Unpack
 from pkglayer.system import (
     accountfiles,
+    disposal,
     interpreters,
     owners,
     rpmlua,
+    rpmremoved,
     rpmtriggers,
     sandbox,
     tampering,
 )
 from pkglayer.system.overlayroot import Root
+from pkglayer.system.rpmremoved import Removal
 
 SHELL = ("/bin/sh",)
 SYSUSERS = "/usr/bin/systemd-sysusers"
@@ -71,14 +75,17 @@ def run_scripts(
     progress: Progress,
     *,
     seed: Sequence[Account] = (),
+    removal: Removal | None = None,
 ) -> ScriptReport:
     """Add the packages `order` (librpm's order) to the mounted root and run all their scripts.
 
-    `seed` are accounts of the state before, which keep their ids. Raises ScriptError for an
+    `seed` are accounts of the state before, which keep their ids; the files of the packages of
+    `removal` go, and their scripts run, as rpm does it. Raises ScriptError for an
     interpreter that neither the tree nor the layer has, before anything runs, and for a scriptlet
     that fails or exceeds a limit.
     """
-    steps = rpmtriggers.plan_scripts(root.path, setup.dbpath, order)
+    kept = disposal.find_kept(root, setup.dbpath) if removal else frozenset()
+    steps = _plan(root, setup, order, removal, kept)
     _check_interpreters(root, order, steps, setup)
     job = _Job(root, setup, progress)
     job.plant(seed, order)
@@ -86,6 +93,9 @@ def run_scripts(
     for step in steps:
         if isinstance(step, Unpack):
             job.waiting.append(order[step.index])
+        elif isinstance(step, Erase):
+            job.unpack()
+            disposal.remove_files(root, _header(removal, step), kept)
         else:
             job.unpack()
             job.run(step)
@@ -95,8 +105,29 @@ def run_scripts(
     return job.finish()
 
 
+def _plan(
+    root: Root,
+    setup: Setup,
+    order: Sequence[Imported],
+    removal: Removal | None,
+    kept: frozenset[str],
+) -> tuple[Step | Erase, ...]:
+    if not removal:
+        return rpmtriggers.plan_scripts(root.path, setup.dbpath, order)
+    headers = [r.header for r in removal.packages]
+    for header in headers:
+        root.pristine |= disposal.pristine_configs(header)
+    vanishing = [disposal.find_vanishing(root, header, kept) for header in headers]
+    return rpmremoved.plan_scripts(root.path, setup.dbpath, order, removal, vanishing)
+
+
+def _header(removal: Removal | None, step: Erase) -> Header:
+    packages = removal.packages if removal else ()
+    return next(r.header for r in packages if r.member is step.member)
+
+
 def _check_interpreters(
-    root: Root, order: Sequence[Imported], steps: Sequence[Step], setup: Setup
+    root: Root, order: Sequence[Imported], steps: Sequence[Step | Erase], setup: Setup
 ) -> None:
     users: dict[str, Run] = {}
     for step in steps:

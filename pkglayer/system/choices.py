@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from pkglayer.model.explain import Blocked, Trouble
-from pkglayer.model.offer import Offer
+from pkglayer.model.offer import CACHE, Offer
 from pkglayer.model.package import Nevra, Package
 from pkglayer.model.plan import Skipped
 from pkglayer.model.request import Want
@@ -27,7 +27,8 @@ class Choice:
     Of each of `picks` one offer must be there, of each of `optional` if it fits; `conditional` are
     (other package's name, pick that comes with it). `provider` is the base package that makes the
     want inactive; without it and without any pick the want is unknown. `skipped` tells what is left
-    out.
+    out; `changes` are packages of the base that go, or give way to a pick; `why` is the reason for
+    being inactive where there is more to say than that the base has it.
     """
 
     want: Want
@@ -36,10 +37,12 @@ class Choice:
     conditional: tuple[tuple[str, Pick], ...] = ()
     provider: str = ""
     skipped: tuple[Skipped, ...] = ()
+    changes: tuple[Offer, ...] = ()
+    why: str = ""
 
     @property
     def active(self) -> bool:
-        return bool(self.picks or self.optional or self.conditional)
+        return bool(self.picks or self.optional or self.conditional or self.changes)
 
     @property
     def unknown(self) -> bool:
@@ -64,7 +67,11 @@ def choose(sack: Sack, want: Want, groups: Sequence[Group], keep: Sequence[Packa
         before = _names_before(want, keep, "user")
         found = [o for o in sack.find(want.spec) if not before or o.nevra.name in before]
         return _choose_names(want, found)
-    return _choose_single(want, sack.find(want.spec))
+    offers = sack.find(want.spec)
+    if offers and all(o.repo == CACHE for o in offers):
+        # Only an import has that name any more; the package may have got a new one.
+        offers = sorted({*offers, *sack.providers(want.spec)})
+    return _choose_single(want, offers)
 
 
 def _choose_single(want: Want, offers: Sequence[Offer]) -> Choice:

@@ -6,6 +6,7 @@ scriptlets write. The same calls change the overlay and the commit in the making
 scriptlets see and what is committed cannot differ.
 """
 
+import hashlib
 import os
 import shutil
 import stat
@@ -54,7 +55,8 @@ class Root:
     `path` is the mounted tree, with `etc` standing for `usr/etc`; `var` a plain directory outside
     the tree that stands for /var, where `var_seed` names what is there without scriptlets; `upper`
     what was written so far; `tree` the commit in the making; `tmpfiles` the lines that make
-    content of /var, /opt and /usr/local appear at boot; `notes` what goes elsewhere, and why.
+    content of /var, /opt and /usr/local appear at boot; `notes` what goes elsewhere, and why;
+    `pristine` digests of configuration files of packages that are replaced.
     """
 
     def __init__(self, repo: Repo, base: str, near: NearTree, work: Path) -> None:
@@ -68,6 +70,7 @@ class Root:
         self.tmpfiles: list[str] = []
         self.notes: list[Note] = []
         self.placed: dict[str, str] = {}
+        self.pristine: dict[str, str] = {}
         self.var_seed: set[str] = set()
         self.etc_bound = False
         self._implied: dict[str, str] = {}
@@ -129,7 +132,7 @@ class Root:
         for entry in package.header.files:
             if entry.flags & FileFlag.GHOST:
                 continue
-            placement = pathmap.place(self._real_path(entry.path), entry)
+            placement = pathmap.place(self.real_path(entry.path), entry)
             if placement.rule.action == "refuse" and not stat.S_ISDIR(entry.mode):
                 raise PackageError(
                     f"{package.header.nevra} ships {entry.path}, and {placement.rule.reason}",
@@ -168,6 +171,8 @@ class Root:
         else:
             self._check_free(path, owner, want_dir=False)
             path = self._keep_config(package, entry, path, checksum)
+            if not path:
+                return
             self.tree.put_file(path, checksum)
             self._layer.put_file(path, checksum)
         self.placed[path] = owner
@@ -192,6 +197,8 @@ class Root:
         if path in self.placed:
             return path
         nevra = str(package.header.nevra)
+        if before := self.pristine.get(entry.path):
+            return self._replace_config(nevra, entry, path, before, found)
         if entry.flags & FileFlag.NOREPLACE:
             self.notes.append(Note(nevra, entry.path, "kept as it is; the package's is .rpmnew"))
             return path + ".rpmnew"
@@ -200,7 +207,26 @@ class Root:
         self._layer.put_file(path + ".rpmorig", found)
         return path
 
-    def _real_path(self, path: str) -> str:
+    def _replace_config(
+        self, nevra: str, entry: FileEntry, path: str, before: str, found: str
+    ) -> str:
+        """The same where a replaced package had the file: what the base changed in it is kept."""
+        algorithm = {32: "md5", 40: "sha1"}.get(len(before), "sha256")
+        now = hashlib.new(algorithm, self.repo.read_object(found)).hexdigest()
+        if now == before:
+            return path
+        if entry.digest == before:
+            self.notes.append(Note(nevra, entry.path, "changed in the base, and kept so"))
+            return ""
+        if entry.flags & FileFlag.NOREPLACE:
+            self.notes.append(Note(nevra, entry.path, "kept as it is; the package's is .rpmnew"))
+            return path + ".rpmnew"
+        self.notes.append(Note(nevra, entry.path, "replaced; the base's own is .rpmsave"))
+        self.tree.put_file(path + ".rpmsave", found)
+        self._layer.put_file(path + ".rpmsave", found)
+        return path
+
+    def real_path(self, path: str) -> str:
         """A path as the base really has it: relative, symlinked directories followed."""
         above, _, name = path.strip("/").rpartition("/")
         return f"{self._real_dir(above)}/{name}".lstrip("/")
@@ -246,7 +272,7 @@ class Root:
         self.var_seed = set(_walk(self.var))
 
     def _put_var(self, entry: FileEntry, checksum: str) -> None:
-        real = self._real_path(entry.path)
+        real = self.real_path(entry.path)
         if not real.startswith("var/"):
             return
         below = real.removeprefix("var/")

@@ -30,7 +30,11 @@ _FLAGS = (
     | rpm.RPMTRANS_FLAG_NOPLUGINS
     | rpm.RPMTRANS_FLAG_NOCONTEXTS
 )
-_IGNORED = rpm.RPMPROB_FILTER_DISKSPACE | rpm.RPMPROB_FILTER_DISKNODES
+_IGNORED = (
+    rpm.RPMPROB_FILTER_DISKSPACE
+    | rpm.RPMPROB_FILTER_DISKNODES
+    | rpm.RPMPROB_FILTER_OLDPACKAGE  # whether an older version may come was decided before
+)
 _CONFLICTS = (rpm.RPMPROB_FILE_CONFLICT, rpm.RPMPROB_NEW_FILE_CONFLICT)
 
 
@@ -54,16 +58,19 @@ def find_dbpath(root: Path) -> str:
     )
 
 
-def add_packages(root: Path, dbpath: str, heads: Sequence[bytes], epoch: int) -> None:
-    """Record packages as installed in the rpmdb of the tree at `root`.
+def change_packages(
+    root: Path, dbpath: str, heads: Sequence[bytes], epoch: int, gone: Sequence[int] = ()
+) -> None:
+    """Record packages as installed in the rpmdb of the tree at `root`, and others as removed.
 
     `heads` are lead, signature and header of each, in installation order; `epoch` (seconds since
-    1970) becomes their install time. Raises ConflictError for file conflicts, with both owners,
-    and StateError when the database cannot be written.
+    1970) becomes their install time; `gone` are numbers of packages in the database. Raises
+    ConflictError for file conflicts, with both owners, and StateError when the database cannot be
+    written.
     """
-    if not heads:
+    if not heads and not gone:
         return
-    problems = _in_child(lambda: _transaction(root, dbpath, heads, epoch))
+    problems = _in_child(lambda: _transaction(root, dbpath, heads, epoch, gone))
     conflicts = [p for p in problems if p["type"] in _CONFLICTS]
     if conflicts:
         raise _conflict(conflicts)
@@ -81,7 +88,9 @@ def _conflict(problems: list[dict[str, Any]]) -> ConflictError:
     )
 
 
-def _transaction(root: Path, dbpath: str, heads: Sequence[bytes], epoch: int) -> list[Any]:
+def _transaction(
+    root: Path, dbpath: str, heads: Sequence[bytes], epoch: int, gone: Sequence[int]
+) -> list[Any]:
     with private_home(dbpath), TemporaryFile("w+") as complaints:
         os.environ["SOURCE_DATE_EPOCH"] = str(epoch)
         rpm.reloadConfig()
@@ -94,6 +103,8 @@ def _transaction(root: Path, dbpath: str, heads: Sequence[bytes], epoch: int) ->
         ts.setProbFilter(_IGNORED)
         for number, head in enumerate(heads):
             ts.addInstall(load_header(head), number, "i")
+        for number in gone:
+            ts.addErase(number)
         ts.order()
         opened: list[int] = []
 

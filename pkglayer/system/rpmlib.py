@@ -78,12 +78,16 @@ def load_header(head: bytes) -> Any:
 
 def read_header(head: bytes) -> Header:
     """Everything pkglayer wants from a header, as values."""
-    h = load_header(head)
+    return to_header(load_header(head), header_checksum(head))
+
+
+def to_header(h: Any, checksum: str) -> Header:
+    """The same from a header of the rpm binding, such as one of a database."""
     try:
         nevra = Nevra(h["name"], h["epoch"] or 0, h["version"], h["release"], h["arch"])
         return Header(
             nevra=nevra,
-            checksum=header_checksum(head),
+            checksum=checksum,
             files=tuple(_files(h, nevra)),
             scriptlets=tuple(_scriptlets(h)),
             vendor=h["vendor"] or "",

@@ -36,7 +36,7 @@ def plan_scripts(root: Path, dbpath: str, order: Sequence[Imported]) -> tuple[St
     The database may have the packages of `order` already, so that scriptlets can ask for them; the
     sequence is that of adding them. Raises StateError when the database cannot be read.
     """
-    added = [_to_added(imported, number) for number, imported in enumerate(order)]
+    added = [to_added(imported, number) for number, imported in enumerate(order)]
     known = read_base(root, dbpath, needed_names(added), needed_prefixes(added))
     new = {m.nevra for m in added}
     return plan_sequence([m for m in known if m.nevra not in new], added, is_satisfied)
@@ -57,7 +57,7 @@ def read_base(
                 wanted = tuple(prefixes)
                 numbers.update(n for key, n in _index(ts, "dirnames") if key.startswith(wanted))
             headers = (next(iter(ts.dbMatch(rpm.RPMDBI_PACKAGES, n))) for n in sorted(numbers))
-            return tuple(_to_installed(h, tuple(prefixes)) for h in headers)
+            return tuple(to_installed(h, tuple(prefixes)) for h in headers)
         finally:
             ts.closeDB()
 
@@ -80,9 +80,10 @@ def _index(ts: Any, tag: str) -> Iterator[tuple[str, int]]:
             yield text, number
 
 
-def _to_installed(h: Any, prefixes: tuple[str, ...]) -> Member:
+def to_installed(h: Any, prefixes: tuple[str, ...]) -> Member:
+    """A package of the database, with its files below `prefixes`."""
     return Member(
-        nevra=_nevra(h),
+        nevra=to_nevra(h),
         number=h["dbinstance"],
         triggers=tuple(read_triggers(h)),
         files=tuple(_files(h, prefixes)) if prefixes else (),
@@ -92,7 +93,8 @@ def _to_installed(h: Any, prefixes: tuple[str, ...]) -> Member:
     )
 
 
-def _to_added(imported: Imported, number: int) -> Member:
+def to_added(imported: Imported, number: int) -> Member:
+    """A package that comes, the one at `number` in the order of installation."""
     h = load_header(imported.head)
     return Member(
         nevra=imported.header.nevra,
@@ -106,7 +108,8 @@ def _to_added(imported: Imported, number: int) -> Member:
     )
 
 
-def _nevra(h: Any) -> Nevra:
+def to_nevra(h: Any) -> Nevra:
+    """What a header of the rpm binding is called."""
     return Nevra(h["name"], h["epoch"] or 0, h["version"], h["release"], h["arch"] or "")
 
 
@@ -125,7 +128,8 @@ def _files(h: Any, prefixes: tuple[str, ...]) -> Iterator[str]:
 
 
 def _quotes_header(h: Any) -> bool:
-    tags = ("preinflags", "postinflags", "pretransflags", "posttransflags")
+    scripts = ("prein", "postin", "pretrans", "posttrans", "preun", "postun")
+    tags = [f"{script}flags" for script in scripts]
     flags = [h[t] or 0 for t in tags]
     for mode in ("", "file", "transfile"):
         flags += h[f"{mode}triggerscriptflags"] or []
@@ -133,7 +137,7 @@ def _quotes_header(h: Any) -> bool:
 
 
 def read_triggers(h: Any) -> Iterator[Trigger]:
-    """The triggers of a header that an installation can set off, in header order."""
+    """The triggers of a header, in header order."""
     for mode in ("", "file", "transfile"):
         scripts = h[f"{mode}triggerscripts"]
         if scripts:
@@ -162,8 +166,8 @@ def _read_mode(h: Any, mode: str, scripts: Sequence[str]) -> Iterator[Trigger]:
 
 
 def _kind(mode: str, sense: int) -> str:
-    """The section's name, by a condition's flags; empty for what only a removal sets off."""
+    """The section's name, by a condition's flags; empty for flags that none has."""
     for kind, bit in SENSE_BITS.items():
-        if sense & bit and kind in ("triggerin", "triggerprein"):
+        if sense & bit:
             return mode + kind
     return ""

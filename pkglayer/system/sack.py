@@ -61,26 +61,48 @@ class Sack(View):
         """Find packages such that one offer of every pick is there.
 
         Of `optional` picks only those that fit; `weak` pulls weak dependencies in, except those of
-        `not_weak`.
+        `not_weak`. That another package of the base needs one that is `erased` is a problem.
         """
-        goal = hawkey.Goal(self.hawkey_sack)
-        for pick, only_if_fitting in [*((p, False) for p in picks), *((p, True) for p in optional)]:
-            selector = hawkey.Selector(self.hawkey_sack)
-            selector.set(pkg=[self.objects[o] for o in pick])
-            goal.install(select=selector, optional=only_if_fitting)
+        goal = self._goal(self.erased, picks, optional)
         if barred := [self.objects[o] for o in not_weak]:
             goal.add_exclude_from_weak(self.query().filter(pkg=barred))
         if not goal.run(ignore_weak_deps=not weak):
             problems = [line for rules in goal.problem_rules() for line in rules]
             return Solution(problems=tuple(dict.fromkeys(problems)) or ("no reason given",))
-        moved = [
-            *goal.list_erasures(), *goal.list_upgrades(), *goal.list_downgrades(),
-            *goal.list_obsoleted(), *goal.list_reinstalls(),
-        ]  # fmt: skip
+        moved = [*goal.list_upgrades(), *goal.list_downgrades(), *goal.list_reinstalls()]
+        come = [*goal.list_installs(), *moved]
+        pairs = [
+            (self.offer(old), self.offer(new))
+            for new in come
+            for old in goal.obsoleted_by_package(new)
+        ]
         return Solution(
-            offers=tuple(self.offers(goal.list_installs())),
-            changed=tuple(sorted({str(o) for o in moved})),
+            offers=tuple(self.offers(come)),
+            replaced=tuple(sorted(pairs)),
+            removed=tuple(self.offers(goal.list_erasures())),
         )
+
+    def dependents(self, gone: Sequence[Offer], picks: Sequence[Sequence[Offer]]) -> list[Offer]:
+        """Packages of the base that would have to go with `gone`, once `picks` are there."""
+        goal = self._goal(gone, picks, ())
+        if not goal.run(allow_uninstall=True, ignore_weak_deps=True):
+            return []
+        return [o for o in self.offers(goal.list_erasures()) if o not in gone]
+
+    def _goal(
+        self,
+        erase: Iterable[Offer],
+        picks: Sequence[Sequence[Offer]],
+        optional: Sequence[Sequence[Offer]],
+    ) -> Any:
+        goal = hawkey.Goal(self.hawkey_sack)
+        for offer in erase:
+            goal.erase(self.objects[offer])
+        for pick, only_if_fitting in [*((p, False) for p in picks), *((p, True) for p in optional)]:
+            selector = hawkey.Selector(self.hawkey_sack)
+            selector.set(pkg=[self.objects[o] for o in pick])
+            goal.install(select=selector, optional=only_if_fitting)
+        return goal
 
     def package(self, offer: Offer) -> Package:
         """The offer as a plan has it; a cached one keeps what is known from its import."""

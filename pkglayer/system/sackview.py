@@ -39,6 +39,7 @@ class View:
         self._order = {r.id: n for n, r in enumerate(self.repositories)}
         self._configured = self._configured_excludes()
         self._hidden: set[Offer] = set()
+        self.erased: tuple[Offer, ...] = ()
 
     # Queries
 
@@ -189,6 +190,10 @@ class View:
     def is_hidden(self, offer: Offer) -> bool:
         """Whether `hide` took it out of sight."""
         return offer in self._hidden
+
+    def erase(self, offers: Iterable[Offer]) -> None:
+        """From now on exactly these packages of the base count as to be removed."""
+        self.erased = tuple(offers)
 
     def hide(self, offers: Iterable[Offer]) -> None:
         """Take exactly these (and what configuration excludes) out of sight."""
