@@ -1,6 +1,6 @@
 # The entry points for people and for CI; each does what it says from a bare Debian or Fedora.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-vm bench lint clean
+.PHONY: help setup demo test test-vm bench sim lint clean
 
 BIN := .venv/bin
 PYTEST_ARGS ?=
@@ -22,6 +22,9 @@ test-vm: setup  ## the tests that boot a virtual machine (some minutes each)
 
 bench: setup  ## the measurements, beside libostree's own
 	$(BIN)/python -m pytest -m bench -s $(PYTEST_ARGS)
+
+sim: setup  ## a simulated year under each conflict policy: table, JSON, picture
+	@$(BIN)/python -m tests.sim
 
 lint: setup  ## style and types
 	$(BIN)/ruff check .

@@ -1,0 +1,1 @@
+"""A simulated year: text repositories, the real solver, nothing built."""
