@@ -140,9 +140,7 @@ def _unpinned(sack: Sack, want: Want, hidden: Sequence[Offer]) -> Trouble:
         f"there is {list_offers(sack, hidden)}",
         f"take any version: pkglayer unpin-version {quoted(want.spec)}",
         offers=_nevras(hidden),
-        ways=(
-            Way(f"pkglayer unpin-version {quoted(want.spec)}", "takes the newest that fits"),
-        ),
+        ways=(Way(f"pkglayer unpin-version {quoted(want.spec)}", "takes the newest that fits"),),
     )
 
 
@@ -153,7 +151,8 @@ def _other_versions(sack: Sack, spec: str) -> list[Offer]:
     found = sack.providers(name, everything=True) if name else []
     parts = spec.split("-")
     for end in range(len(parts) - 1, 0, -1):
-        found = found or sack.named("-".join(parts[:end]))
+        if parts[end][:1].isdigit():  # a version begins here, so a name ends before
+            found = found or sack.named("-".join(parts[:end]))
     return [o for o in found if o.repo != CACHE]
 
 

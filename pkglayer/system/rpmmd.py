@@ -52,7 +52,7 @@ class _Watcher(libdnf.repo.RepoCB):  # type: ignore[misc]
         return 0
 
     def handleMirrorFailure(self, msg: str, url: str, metadata: str) -> int:
-        self.report(f"{msg} ({url})")
+        self.report(msg if url in msg else f"{msg} ({url})")
         return 0
 
     def repokeyImport(self, id: str, userid: str, fingerprint: str, url: str, ts: int) -> bool:
@@ -104,10 +104,16 @@ def _load(repository: Repository, offline: bool, refresh: bool, progress: Progre
         problem = str(e)
     finally:
         progress.done()
+    return _load_cached(repository, _reason(repository, problem, failures))
+
+
+def _reason(repository: Repository, problem: str, failures: Sequence[str]) -> str:
+    """What went wrong, in as few words as tell it: often only the mirrors' answers do."""
     if problem and repository.repo_gpgcheck and any(".xml.asc" in f for f in failures):
-        problem = "its metadata is not signed"
-    reasons = dict.fromkeys([problem, *failures[-3:]]) if problem else ()
-    return _load_cached(repository, "; ".join(reasons))
+        return f"its metadata is not signed ({failures[-1]})"
+    if failures and problem.endswith("All mirrors were tried"):
+        return "; ".join(dict.fromkeys(failures[-2:]))
+    return "; ".join(dict.fromkeys([problem, *failures[-2:]])) if problem else ""
 
 
 def _download(repository: Repository, refresh: bool, report: Report) -> str:

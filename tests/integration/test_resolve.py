@@ -312,6 +312,11 @@ def test_missing_version_names_those_there_are(site: Site, rpms: Path) -> None:
         )
 
 
+def test_name_with_another_ending_is_not_another_version(site: Site, rpms: Path) -> None:
+    site.add_repo("r", [build_rpm(rpms, "app", version="3")])
+    assert "nothing provides 'app-devel'" in refused(site, "app-devel").message
+
+
 def test_excluded_package_is_told(site: Site, rpms: Path) -> None:
     site.add_repo("r", [build_rpm(rpms, "app"), build_rpm(rpms, "lib")], excludepkgs="ap*")
     assert "kept out by excludepkgs or includepkgs of r" in refused(site, "app").message
