@@ -16,7 +16,7 @@ from pkglayer.system.choices import Choice, Pick
 from pkglayer.system.comps import Group
 from pkglayer.system.needs import Blocker, find_blocker, list_offers
 from pkglayer.system.sack import Sack
-from pkglayer.system.sackinfo import find_elsewhere, find_foreign
+from pkglayer.system.sackinfo import find_elsewhere
 from pkglayer.system.together import clash_words
 
 Rank = Callable[[Want], tuple[int, int, str]]
@@ -89,10 +89,6 @@ def _unknown(sack: Sack, want: Want, groups: Sequence[Group], elsewhere: list[st
         text = f"no version fits '{want.spec}'; there is {list_offers(sack, other)}"
         way = _install(sack, other[0].nevra.name, "takes the version that there is")
         return Trouble(want, "version", text, offers=_nevras(other), ways=(way,))
-    if other := find_foreign(sack, want.spec):
-        arches = ", ".join(sorted({o.nevra.arch for o in other}))
-        text = f"'{want.spec}' exists only for {arches}, which this machine does not run"
-        return Trouble(want, "architecture", text, offers=_nevras(other))
     near = near_matches(want.spec, sack.names())
     guess = f" (did you mean {', '.join(near)}?)" if near else ""
     ways = tuple(_install(sack, name, "in case that name was meant") for name in near)
@@ -196,10 +192,15 @@ def _alone(sack: Sack, want: Want, pick: Pick, solution: Solution) -> Trouble:
     if all(sack.is_hidden(o) for o in pick):
         return _kept_out(sack, want, pick)
     newest = sack.newest(pick)
+    own = sack.solve([pick]).problems or solution.problems
+    # libsolv alone knows which processors run what; there is no other way to ask it.
+    if any("compatible architecture" in line for line in own):
+        arches = ", ".join(sorted({o.nevra.arch for o in pick}))
+        text = f"'{want.spec}' exists only for {arches}, which this machine does not run"
+        return Trouble(want, "architecture", text, offers=_nevras(pick))
     blocker = find_blocker(sack, newest)
     start = f"{want.spec} cannot be layered on this base: "
     if blocker is None:
-        own = sack.solve([pick]).problems or solution.problems
         return Trouble(want, "other", start + own[0], _way_out(sack, want.spec, None))
     return Trouble(
         want,

@@ -1,7 +1,7 @@
 """Looks packages up for people: search, details, and where a missing one would be.
 
-`search(sack, terms)`, `details(sack, offer)`, `find_elsewhere(sack, specs)`, `find_foreign(sack,
-spec)`. Choosing packages for a layer is for `stages.resolve`.
+`search(sack, terms)`, `details(sack, offer)`, `find_elsewhere(sack, specs)`. Choosing
+packages for a layer is for `stages.resolve`.
 """
 
 import contextlib
@@ -11,7 +11,7 @@ from typing import Any
 import hawkey
 
 from pkglayer.model.offer import BASE, Details, Offer
-from pkglayer.model.package import Nevra, Package
+from pkglayer.model.package import Package
 from pkglayer.system.sack import Sack, new_sack
 
 
@@ -58,18 +58,3 @@ def _meaning(sack: Any, spec: str) -> list[Any]:
     with contextlib.suppress(hawkey.Exception):
         found = found or list(hawkey.Query(sack).filter(provides=spec))
     return found
-
-
-def find_foreign(sack: Sack, spec: str) -> list[Offer]:
-    """Packages of that name which the repositories have for other processors only."""
-    other = hawkey.Sack(
-        cachedir=str(sack.cachedir), rootdir=str(sack.root), make_cache_dir=True,
-        logfile="/dev/null", all_arch=True,
-    )  # fmt: skip
-    for repository in (r for r in sack.repositories if r.available):
-        with contextlib.suppress(hawkey.Exception, OSError):
-            other.load_repo(repository.link, build_cache=False, load_filelists=False)
-    return [
-        Offer(Nevra(p.name, p.epoch, p.version, p.release, p.arch), p.reponame, p.location)
-        for p in hawkey.Query(other).filter(name=spec, arch__neq=["src", "nosrc"])
-    ]

@@ -29,7 +29,7 @@ _MAGIC = b"\x8e\xad\xe8\x01\0\0\0\0"
 
 @dataclass(frozen=True, order=True)
 class Pkg:
-    """A noarch package of release 1; relations are written as in a spec file."""
+    """A package of release 1; relations are written as in a spec file."""
 
     name: str
     version: str = "1"
@@ -37,10 +37,11 @@ class Pkg:
     provides: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = ()
     obsoletes: tuple[str, ...] = ()
+    arch: str = "noarch"
 
     @property
     def nevra(self) -> str:
-        return f"{self.name}-{self.version}-1.noarch"
+        return f"{self.name}-{self.version}-1.{self.arch}"
 
     @property
     def all_provides(self) -> tuple[str, ...]:
@@ -48,15 +49,16 @@ class Pkg:
 
 
 def _split(relation: str) -> tuple[str, str, str]:
-    words = relation.split()
+    words = [relation] if relation.startswith("(") else relation.split()
     return (words[0], words[1], words[2]) if len(words) == 3 else (relation, "", "")
 
 
 def head_of(package: Pkg) -> bytes:
     """Lead, signature and header, as the first bytes of an RPM file."""
     header = rpm.hdr()
-    texts = {"name": package.name, "version": package.version, "release": "1", "arch": "noarch"}
-    for key, value in {**texts, "os": "linux", "sourcerpm": f"{package.name}.src.rpm"}.items():
+    texts = {"name": package.name, "version": package.version, "release": "1"}
+    texts |= {"arch": package.arch, "os": "linux", "sourcerpm": f"{package.name}.src.rpm"}
+    for key, value in texts.items():
         header[key] = value
     for kind, relations in (
         ("require", package.requires),
@@ -131,7 +133,7 @@ def _entry(package: Pkg) -> str:
         if rows
     )
     return (
-        f"<package type='rpm'><name>{package.name}</name><arch>noarch</arch>"
+        f"<package type='rpm'><name>{package.name}</name><arch>{package.arch}</arch>"
         f"<version epoch='0' ver='{package.version}' rel='1'/>"
         f"<checksum type='sha256' pkgid='YES'>{digest}</checksum><summary>x</summary>"
         f"<description/><time file='0' build='0'/><size package='1000' installed='1000'/>"
