@@ -11,6 +11,7 @@ from pkglayer.cli import (
     deployments,
     forecast,
     history,
+    kargs,
     layers,
     lock,
     override,
@@ -28,7 +29,19 @@ app = typer.Typer(
     "Example: pkglayer install htop tmux, then reboot. See also: pkglayer VERB --help.",
 )
 
-_MODULES = (changes, deployments, packages, db, layers, history, lock, override, forecast, why)
+_MODULES = (
+    changes,
+    deployments,
+    packages,
+    db,
+    layers,
+    history,
+    lock,
+    override,
+    kargs,
+    forecast,
+    why,
+)
 for _module in _MODULES:
     _module.register(app)
 

@@ -46,3 +46,14 @@ def run(
         text = done.stderr.decode(errors="replace").strip()
         raise PkglayerError(f"{argv[0]} failed with exit code {done.returncode}: {text}")
     return done
+
+
+def run_on_terminal(argv: Sequence[str]) -> None:
+    """Let a person work with a program until it ends; raises PkglayerError when it fails."""
+    log.debug("run on the terminal: %s", shlex.join(argv))
+    try:
+        done = subprocess.run(list(argv), check=False)
+    except OSError as e:
+        raise PkglayerError(f"the program {argv[0]} cannot be started: {e.strerror}") from e
+    if done.returncode:
+        raise PkglayerError(f"{argv[0]} ended with exit code {done.returncode}")

@@ -28,6 +28,7 @@ from pkglayer.model.errors import (  # noqa: E402
     StateError,
     UsageError,
 )
+from pkglayer.model.kargs import parse_kargs  # noqa: E402
 from pkglayer.model.plan import Base  # noqa: E402
 from pkglayer.system import mounts  # noqa: E402
 from pkglayer.system.interrupts import no_return  # noqa: E402
@@ -218,12 +219,15 @@ class Sysroot:
 
         The running deployment and the pinned ones stay; a pending one is replaced. Where nothing
         is booted, the next boot stays as the one to roll back to, or with `instead_of` all but
-        that deployment stay. Kernel arguments and /etc are merged from libostree's merge
-        deployment. Cleans nothing.
+        that deployment stay. /etc is merged from libostree's merge deployment; the kernel
+        arguments are `kargs`, by default those of the next boot, pending changes among them.
+        Cleans nothing.
         """
         keyfile = _keyfile(origin)
         merge = self.handle.get_merge_deployment(self.osname)
         booted = self.handle.get_booted_deployment()
+        if kargs is None and self.deployments:
+            kargs = parse_kargs(self.read_options(self.newest))
         override = list(kargs) if kargs is not None else None
         with ostree_errors(f"cannot deploy {checksum[:12]}", DeployError):
             if booted is not None and booted.get_osname() == self.osname:
@@ -242,6 +246,11 @@ class Sysroot:
                     with no_return():
                         self.handle.simple_write_deployment(self.osname, new, merge, flags, None)
         self.reload()
+
+    def read_options(self, deployment: Deployment) -> str:
+        """The kernel's command line as the deployment's boot entry has it."""
+        boot = self._handle(deployment).get_bootconfig()
+        return str((boot.get("options") if boot else "") or "")
 
     def write_order(self, order: Sequence[Deployment]) -> None:
         """Keep exactly these deployments of this stateroot, in this order; others untouched."""
