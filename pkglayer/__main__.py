@@ -3,10 +3,12 @@
 import errno
 import json
 import sys
+from typing import NoReturn
 
 import typer
 
 from pkglayer.cli.app import app
+from pkglayer.log import printable
 from pkglayer.model.errors import PkglayerError, SpaceError
 from pkglayer.system import interrupts
 
@@ -17,14 +19,11 @@ def main() -> None:
     try:
         app(prog_name="pkglayer")
     except PkglayerError as e:
-        _print_error(e)
-        sys.exit(e.exit_code)
+        _fail(e)
     except BrokenPipeError:
         sys.exit(141)
     except OSError as e:
-        error = from_os_error(e)
-        _print_error(error)
-        sys.exit(error.exit_code)
+        _fail(from_os_error(e))
     except interrupts.Interrupted as e:
         typer.echo("pkglayer: interrupted; the system is as before", err=True)
         sys.exit(128 + int(e.args[0]))
@@ -40,6 +39,15 @@ def main() -> None:
         sys.exit(1)
 
 
+def _fail(error: PkglayerError) -> NoReturn:
+    """Exit by the error's code; with 0 and a warning when the change itself was made before."""
+    if interrupts.is_final():
+        typer.echo(f"warning: the change is made, but: {printable(error.message)}", err=True)
+        sys.exit(0)
+    _print_error(error)
+    sys.exit(error.exit_code)
+
+
 def from_os_error(error: OSError) -> PkglayerError:
     """A failing system call that no stage knew better about, as an error for people."""
     where = f"{error.filename}: " if error.filename else ""
@@ -50,10 +58,9 @@ def from_os_error(error: OSError) -> PkglayerError:
 
 
 def _print_error(error: PkglayerError) -> None:
-    from pkglayer.log import printable
-
     if "--json" in sys.argv:
-        data = {"kind": error.kind, "message": error.message, "hint": error.hint, **error.data}
+        own = {"kind": error.kind, "message": error.message, "hint": error.hint}
+        data = {**error.data, **own}
         typer.echo(json.dumps({"error": data}, indent=2, sort_keys=True, default=str))
     text = "\n".join(printable(line) for line in error.message.splitlines())
     typer.echo(f"error: {text}", err=True)

@@ -48,6 +48,11 @@ def no_return() -> Iterator[None]:
     _Gate.done = True
 
 
+def is_final() -> bool:
+    """Whether a `no_return` step succeeded: the change is made, whatever fails from here on."""
+    return _Gate.done
+
+
 def _interrupt(number: int, _frame: FrameType | None) -> None:
     if _Gate.closed:
         return
