@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from pkglayer.engine.session import BASE_FILES, Session
-from pkglayer.model.errors import RepositoryError, StateError, UsageError
+from pkglayer.log import log
+from pkglayer.model.errors import PkglayerError, RepositoryError, StateError, UsageError
 from pkglayer.model.plan import Base
 from pkglayer.system import reporemote
 
@@ -112,7 +113,10 @@ def _ref_kept(session: Session, remote: str, ref: str, *, always: bool) -> Itera
         raise
     finally:
         if remote and moved_back:
-            session.repo.set_ref(ref, before or None, remote=remote)
+            try:
+                session.repo.set_ref(ref, before or None, remote=remote)
+            except PkglayerError as e:  # it says only what the remote has; why we stop says more
+                log.warning("the ref %s:%s stays ahead of the deployments: %s", remote, ref, e)
 
 
 def _find_version(session: Session, refspec: str, wanted: str) -> str:
