@@ -2,24 +2,19 @@
 
 import os
 import shutil
-import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
-from pkglayer.model import openpgp
 from pkglayer.model.errors import PackageError, PkglayerError, SignatureError
 from pkglayer.stages.fetch import fetch_local
-from pkglayer.system import keyring as module
 from pkglayer.system import rpmlib
-from pkglayer.system.keyring import SignatureReport, check_rpm, load_keyring
+from pkglayer.system.keyring import check_rpm, load_keyring
 from tests.support.forge import UNCOMPRESSED, forge_rpm, swap
 from tests.support.keys import GpgKey, make_gpg_key, sign_rpm
 from tests.support.rpms import build_rpm
+from tests.support.signatures import DIRECTORY, check, refused, signature_packet, trust
 from tests.support.site import Site, make_site
-
-DIRECTORY = "etc/pki/rpm-gpg"
 
 
 @pytest.fixture(scope="module")
@@ -34,34 +29,6 @@ def root(tmp_path: Path, keys: dict[str, GpgKey]) -> Path:
     root = tmp_path / "root"
     trust(root, keys["good"])
     return root
-
-
-def trust(root: Path, key: GpgKey, name: str = "") -> None:
-    path = root / DIRECTORY / (name or key.public.name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy(key.public, path)
-
-
-def check(path: Path, root: Path, gpgkeys: tuple[str, ...] = ()) -> SignatureReport:
-    with path.open("rb") as file:
-        return check_rpm(file, path.name, load_keyring(root, gpgkeys), source="r")
-
-
-def refused(path: Path, root: Path, gpgkeys: tuple[str, ...] = ()) -> SignatureError:
-    with pytest.raises(SignatureError) as caught:
-        check(path, root, gpgkeys)
-    return caught.value
-
-
-def gpg(key: GpgKey, *words: str, text: str = "") -> str:
-    return subprocess.run(
-        ["gpg", "--batch", "--pinentry-mode=loopback", "--passphrase=", *words],
-        env={"HOME": str(key.home), "GNUPGHOME": str(key.home), "PATH": os.environ["PATH"]},
-        input=text,
-        text=True,
-        check=True,
-        capture_output=True,
-    ).stdout
 
 
 # Signed, unsigned, otherwise signed
@@ -177,13 +144,6 @@ def test_signature_of_another_package_does_not_count(
     assert "has a wrong signature" in refused(evil, root).message
 
 
-def signature_packet(path: Path) -> bytes:
-    with path.open("rb") as file:
-        head = rpmlib.read_head(file)
-    tags = dict(module._signature_tags(head))
-    return tags[268]
-
-
 @pytest.mark.parametrize("step", [1, 7, 31])
 def test_no_changed_byte_of_header_or_payload_passes(
     root: Path, tmp_path: Path, keys: dict[str, GpgKey], step: int
@@ -212,94 +172,6 @@ def test_two_signatures_of_one_kind_are_refused(
     app.write_bytes(content[:entry] + (268).to_bytes(4, "big") + content[entry + 4 :])
     with pytest.raises(PkglayerError):
         check(app, root)
-
-
-# Keys that count no more
-
-
-def test_expired_key_is_refused_with_the_date(tmp_path: Path) -> None:
-    key = make_gpg_key(tmp_path, "brief", expire="seconds=3")
-    app = sign_rpm(build_rpm(tmp_path, "app"), key)
-    trust(tmp_path / "root", key)
-    assert check(app, tmp_path / "root").status == "valid"
-    time.sleep(3.2)
-    error = refused(app, tmp_path / "root")
-    assert f"signed by the key {key.fingerprint}, which expired on 20" in error.message
-    assert "the clock here says 20" in error.message
-
-
-def test_key_of_the_future_is_refused(
-    root: Path, tmp_path: Path, keys: dict[str, GpgKey], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    app = sign_rpm(build_rpm(tmp_path, "app"), keys["good"])
-    now = time.time()
-    monkeypatch.setattr(time, "time", lambda: now - 5 * 365 * 86400)
-    assert "was made on 20" in refused(app, root).message
-
-
-def test_revoked_key_is_refused(tmp_path: Path) -> None:
-    key = make_gpg_key(tmp_path, "lost")
-    app = sign_rpm(build_rpm(tmp_path, "app"), key)
-    trust(tmp_path / "root", key)
-    assert check(app, tmp_path / "root").status == "valid"
-    revocation = (key.home / f"openpgp-revocs.d/{key.fingerprint}.rev").read_text()
-    gpg(key, "--import", text=revocation.replace(":-----BEGIN", "-----BEGIN"))
-    key.public.write_text(gpg(key, "--armor", "--export"))
-    trust(tmp_path / "root", key)
-    assert "was revoked by its owner" in refused(app, tmp_path / "root").message
-
-
-@pytest.fixture
-def with_subkey(tmp_path: Path) -> GpgKey:
-    """A key that certifies, with a subkey that signs."""
-    home = tmp_path / "gpg-sub"
-    home.mkdir(mode=0o700)
-    key = GpgKey(home, "", tmp_path / "sub.asc")
-    gpg(key, "--quick-generate-key", "sub <sub@example.invalid>", "rsa2048", "cert", "never")
-    listing = gpg(key, "--list-keys", "--with-colons")
-    fingerprint = next(x for x in listing.splitlines() if x.startswith("fpr")).split(":")[9]
-    gpg(key, "--quick-add-key", fingerprint, "rsa2048", "sign", "never")
-    key.public.write_text(gpg(key, "--armor", "--export"))
-    subprocess.run(["gpgconf", "--kill", "gpg-agent"], env={"GNUPGHOME": str(home),
-                   "PATH": os.environ["PATH"]}, check=True)  # fmt: skip
-    return GpgKey(home, fingerprint, key.public)
-
-
-def test_subkey_signs_for_its_primary_key(tmp_path: Path, with_subkey: GpgKey) -> None:
-    app = sign_rpm(build_rpm(tmp_path, "app"), with_subkey)
-    trust(tmp_path / "root", with_subkey)
-    assert check(app, tmp_path / "root").fingerprint == with_subkey.fingerprint
-    signer = openpgp.parse_signature(signature_packet(app)).key_id
-    assert signer != with_subkey.fingerprint[-16:]
-
-
-def test_keys_are_read_as_gpg_reads_them(tmp_path: Path, with_subkey: GpgKey) -> None:
-    listing = gpg(with_subkey, "--list-keys", "--with-colons").splitlines()
-    expected = [row.split(":")[9] for row in listing if row.startswith("fpr")]
-    found = openpgp.parse_keys(with_subkey.public.read_bytes())
-    assert [k.fingerprint for k in found] == expected
-    assert {k.primary for k in found} == {with_subkey.fingerprint}
-    binary = openpgp.dearmor(with_subkey.public.read_bytes())
-    assert openpgp.parse_keys(binary) == found
-
-
-def test_weak_hash_is_refused(root: Path, tmp_path: Path, keys: dict[str, GpgKey]) -> None:
-    app = build_rpm(tmp_path, "app")
-    subprocess.run(
-        [
-            "rpmsign", f"--define=__gpg {shutil.which('gpg')}",
-            f"--define=_gpg_name {keys['good'].fingerprint}",
-            f"--define=_gpg_path {keys['good'].home}", "--define=_gpg_digest_algo sha1",
-            "--define=_gpg_sign_cmd_extra_args --digest-algo SHA1 --allow-weak-digest-algos",
-            "--addsign", str(app),
-        ],
-        env={"HOME": str(keys["good"].home), "GNUPGHOME": str(keys["good"].home),
-             "PATH": os.environ["PATH"]},
-        check=True,
-        capture_output=True,
-    )  # fmt: skip
-    assert openpgp.parse_signature(signature_packet(app)).algorithms == "RSA/SHA1"
-    assert "RSA/SHA1, which can be forged" in refused(app, root).message
 
 
 # By policy, on the way from a repository
