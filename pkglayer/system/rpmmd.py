@@ -79,7 +79,11 @@ def load_repositories(
 
 def load_disabled(repositories: Sequence[Repository]) -> list[Repository]:
     """The disabled repositories with what was once cached of them: only to tell what they have."""
-    return [_load_cached(r, "") for r in repositories if not r.enabled and not r.problem]
+    return [
+        _load_cached(r, "")
+        for r in repositories
+        if not r.enabled and Path(r.link.getCachedir(), "repodata/repomd.xml").exists()
+    ]
 
 
 def _load(repository: Repository, offline: bool, refresh: bool, progress: Progress) -> Repository:
