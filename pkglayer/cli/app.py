@@ -11,6 +11,7 @@ from pkglayer.cli import (
     deployments,
     forecast,
     history,
+    initramfs,
     kargs,
     layers,
     lock,
@@ -39,6 +40,7 @@ _MODULES = (
     lock,
     override,
     kargs,
+    initramfs,
     forecast,
     why,
 )

@@ -22,6 +22,7 @@ KIND_WORDS = {
     "local": " (local RPM)",
     "override-replace": " (in place of the base's)",
     "override-remove": " (removed from the base)",
+    "initramfs": " (made anew)",
 }
 WIDTH = 100
 _LABEL = 12

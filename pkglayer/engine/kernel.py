@@ -1,16 +1,19 @@
-"""The verb `kargs`: the kernel arguments of a state, seen and changed.
+"""The verbs `kargs` and `initramfs`: how a state's kernel is started.
 
-Arguments belong to a deployment and not to a commit: changing them deploys the same commit with the
-same requests once more. libostree carries them along to every later state.
+An initramfs of one's own is a request like any other. Arguments belong to a deployment and not to
+a commit: changing them deploys the same commit with the same requests once more, and every later
+state takes them over.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pkglayer.engine import upkeep
+from pkglayer.engine import pipeline, upkeep
+from pkglayer.engine.pipeline import Outcome
 from pkglayer.engine.session import Session
-from pkglayer.engine.verbs import readable
+from pkglayer.engine.verbs import readable, unchanged
 from pkglayer.model.kargs import KargChanges, change_kargs, parse_kargs
+from pkglayer.model.request import INITRAMFS, Want
 from pkglayer.system.editor import edit
 
 
@@ -56,3 +59,21 @@ def _edited(words: Sequence[str]) -> tuple[str, ...]:
     text = "# One kernel argument a line. Save and leave to deploy them.\n" + "\n".join(words)
     lines = edit(text + "\n", ".kargs").splitlines()
     return parse_kargs("\n".join(line for line in lines if not line.lstrip().startswith("#")))
+
+
+def set_initramfs(session: Session, *, enable: bool, args: Sequence[str] = ()) -> Outcome:
+    """Have every state's initramfs made anew by its own dracut, or use the base's again."""
+    newest = readable(session.sysroot.newest)
+    request = session.request_of(newest)
+    others = [w for w in request.wants if w.kind != INITRAMFS]
+    mine = [Want(INITRAMFS, kind=INITRAMFS, args=tuple(args))] if enable else []
+    wanted = request.with_wants([*others, *mine])
+    if wanted == request:
+        return unchanged(newest, request)
+    return pipeline.apply(session, newest.base, wanted)
+
+
+def initramfs_args(session: Session) -> tuple[str, ...] | None:
+    """The dracut options asked for in the next boot; None where the base's initramfs is used."""
+    wants = session.request_of(session.sysroot.newest).wants
+    return next((w.args for w in wants if w.kind == INITRAMFS), None)

@@ -109,7 +109,7 @@ def reset(session: Session, names: Sequence[str], *, everything: bool = False) -
     """Drop overrides, so that the base's own packages are there again."""
     newest = readable(session.sysroot.newest)
     request = session.request_of(newest)
-    known = [w for w in request.commanded if w.is_override]
+    known = [w for w in request.commanded if w.kind in (REPLACE, REMOVE)]
     gone = known if everything else [w for w in known if w.name in names or w.spec in names]
     missing = set(names) - {w.name for w in gone} - {w.spec for w in gone}
     if missing:

@@ -22,7 +22,7 @@ from pkglayer.model.policy import Held
 from pkglayer.model.record import RECORD_PATH, Account, Record, from_json
 from pkglayer.model.request import ORIGIN_GROUP, Request, to_origin
 from pkglayer.model.scriptlet import Limits
-from pkglayer.stages import commit, fetch, importer, record, root, rpmdb, scripts
+from pkglayer.stages import commit, fetch, importer, kernel, record, root, rpmdb, scripts
 from pkglayer.system import rpmlib
 from pkglayer.system.keyring import load_keyring
 from pkglayer.system.overlayroot import NearTree
@@ -195,14 +195,25 @@ def build(
         with timings.phase("rpmdb"):
             removal = rpmdb.plan_removal(tree, order, plan.overrides)
             dbpath = rpmdb.write_rpmdb(tree, order, plan.base.timestamp, removal)
+        setup = script_setup(session, dbpath, plan.base.timestamp)
         with timings.phase("scripts"):
             report = scripts.run_scripts(
                 tree,
                 order,
-                script_setup(session, dbpath, plan.base.timestamp),
+                setup,
                 session.progress,
                 seed=seed_accounts(session),
                 removal=removal,
+            )
+        with timings.phase("kernel"):
+            kernel.finish_kernel(
+                tree,
+                order,
+                removal,
+                plan.request,
+                epoch=setup.epoch,
+                limits=setup.limits,
+                progress=session.progress,
             )
         with timings.phase("commit"), repo.transaction():
             commit.collect(tree)

@@ -19,7 +19,7 @@ from pkglayer.model.offer import CachedHead
 from pkglayer.model.package import Package
 from pkglayer.model.plan import Base, Plan
 from pkglayer.model.record import Record
-from pkglayer.model.request import REMOVE, Request, Want
+from pkglayer.model.request import INITRAMFS, REMOVE, Request, Want
 from pkglayer.stages import importer, resolve
 from pkglayer.system import config, rpmdb, rpmmd, sack
 from pkglayer.system.blockers import Rank, by_spec
@@ -79,7 +79,7 @@ def _without_repositories(
     known |= {
         (w.spec, w.kind, w.version)
         for w in request.wants
-        if w.header_checksum or w.kind == REMOVE
+        if w.header_checksum or w.kind in (REMOVE, INITRAMFS)
     }
     dropping = before is not None and len(request.wants) < len(wants)
     left_out = {s.want: s.why for s in before.plan.skipped} if before and dropping else {}

@@ -16,7 +16,8 @@ ORIGIN_VERSION = 1
 OVERRIDES_VERSION = 2
 """What a group with overrides has: a program that knows none must not read them as packages."""
 REPLACE, REMOVE = "override-replace", "override-remove"
-KINDS = ("package", "group", "local", REPLACE, REMOVE)
+INITRAMFS = "initramfs"
+KINDS = ("package", "group", "local", REPLACE, REMOVE, INITRAMFS)
 
 
 @dataclass(frozen=True)
@@ -24,10 +25,11 @@ class Want:
     """One request.
 
     `spec` is what the user typed (a local RPM's spec is its NEVRA); `kind` is one of `KINDS`:
-    the last two are about a package of the base, `spec` being its name, or the NEVRA of the local
-    RPM that replaces it; `source` is `command` or the layer file's name; `header_checksum` names
-    the import of a local RPM; `recommends` False leaves weak dependencies out; `allow_inactive`
-    records the request even while the base itself has the package. `on_conflict` is `fail`, `hold`
+    overrides are about a package of the base, `spec` being its name, or the NEVRA of the local RPM
+    that replaces it; `initramfs` asks for one made with dracut's options `args`; `source` is
+    `command` or the layer file's name; `header_checksum` names the import of a local RPM;
+    `recommends` False leaves weak dependencies out; `allow_inactive` records the request even while
+    the base itself has the package. `on_conflict` is `fail`, `hold`
     or `skip`, empty for what the settings say; `version` a glob that its packages' version (or
     version-release) must match; `exclude` globs of packages that must not come for its sake.
     `repo` is the repository that a replacement comes from and follows; `downgrade` says that it
@@ -49,11 +51,12 @@ class Want:
     downgrade: bool = False
     follow: bool = False
     base_updates: bool = False
+    args: tuple[str, ...] = ()
 
     @property
     def is_override(self) -> bool:
         """Whether it is about a package of the base and asks for nothing beside it."""
-        return self.kind in (REPLACE, REMOVE)
+        return self.kind in (REPLACE, REMOVE, INITRAMFS)
 
     @property
     def name(self) -> str:
@@ -63,6 +66,7 @@ class Want:
     def __post_init__(self) -> None:
         # JSON knows lists only, and a want must be hashable.
         object.__setattr__(self, "exclude", tuple(self.exclude))
+        object.__setattr__(self, "args", tuple(self.args))
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,8 @@ def write_state(root: Root, plan: Plan, digest: str, generated: Mapping[str, byt
         root.tree.put_file(path, root.repo.write_file([data], len(data), 0o644))
     base = root.repo.read_commit(plan.base.commit)
     kept = {k: base.metadata[k] for k in ("ostree.linux", "ostree.bootable") if k in base.metadata}
+    if root.kernel and "ostree.linux" in kept:
+        kept["ostree.linux"] = root.kernel
     return root.repo.write_commit(
         root.tree,
         parent=plan.base.commit,

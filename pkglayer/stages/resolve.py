@@ -15,7 +15,7 @@ from pkglayer.model.offer import CACHE, LOCAL, Offer, Solution
 from pkglayer.model.package import Package
 from pkglayer.model.plan import Base, Inactive, Plan, Skipped
 from pkglayer.model.reasons import Reason, Root, find_reasons, reach
-from pkglayer.model.request import REMOVE, Request, Want
+from pkglayer.model.request import INITRAMFS, REMOVE, Request, Want
 from pkglayer.model.settings import Settings
 from pkglayer.system.blockers import Rank, blocked_error, by_spec, merged, unknown_error
 from pkglayer.system.choices import Choice, Pick, choose, find_unwanted
@@ -57,7 +57,7 @@ def resolve(
     later by `rank` yields.
     """
     left_out = leave_out or {}
-    wants = [w for w in request.wants if w not in left_out]
+    wants = [w for w in request.wants if w not in left_out and w.kind != INITRAMFS]
     unusable = _unusable_heads(sack, request, keep)
     hidden = _untouchable(sack) | unusable | find_unwanted(sack, wants)
     sack.hide(hidden)

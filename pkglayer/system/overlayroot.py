@@ -56,7 +56,8 @@ class Root:
     the tree that stands for /var, where `var_seed` names what is there without scriptlets; `upper`
     what was written so far; `tree` the commit in the making; `tmpfiles` the lines that make
     content of /var, /opt and /usr/local appear at boot; `notes` what goes elsewhere, and why;
-    `pristine` digests of configuration files of packages that are replaced.
+    `pristine` digests of configuration files of packages that are replaced; `kernel` the version of
+    the tree's kernel where the layer has to do with it.
     """
 
     def __init__(self, repo: Repo, base: str, near: NearTree, work: Path) -> None:
@@ -71,6 +72,7 @@ class Root:
         self.notes: list[Note] = []
         self.placed: dict[str, str] = {}
         self.pristine: dict[str, str] = {}
+        self.kernel = ""
         self.var_seed: set[str] = set()
         self.etc_bound = False
         self._implied: dict[str, str] = {}
