@@ -20,7 +20,7 @@ from pkglayer.model.offer import LOCAL
 from pkglayer.model.package import FileEntry, FileFlag, Header, Imported, Nevra, Package
 from pkglayer.model.request import Want
 from pkglayer.system import filecaps, rpmlib, workers
-from pkglayer.system.objectwriter import ObjectWriter
+from pkglayer.system.objectwriter import Later, ObjectWriter, QuickWriter
 from pkglayer.system.repo import Repo
 from pkglayer.system.repotree import Tree
 
@@ -91,8 +91,9 @@ def import_packages(
     opened = [_open(package, file) for package, file in rpms]
     with repo.transaction():
         with repo.content() as writer:
+            quick = QuickWriter(writer, workers.count_processors() // len(rpms))
             jobs = [
-                (package.download_size, partial(_unpack, writer, header, head, file))
+                (package.download_size, partial(_unpack, quick, header, head, file))
                 for (package, file), (header, head) in zip(rpms, opened, strict=True)
             ]
             unpacked = workers.run_all(jobs, progress.advance)
@@ -114,10 +115,12 @@ def _open(package: Package, file: BinaryIO) -> tuple[Header, bytes]:
 
 
 def _unpack(
-    writer: ObjectWriter, header: Header, head: bytes, file: BinaryIO
+    writer: QuickWriter, header: Header, head: bytes, file: BinaryIO
 ) -> list[tuple[str, str]]:
     """Write the content of one payload; (path, checksum) of each file. Runs in a child."""
-    return [(e.path, checksum) for e, checksum in _write_files(writer, header, head, file)]
+    with writer.started():
+        found = [(e.path, get) for e, get in _write_files(writer, header, head, file)]
+        return [(path, get()) for path, get in found]
 
 
 def _commit(
@@ -171,8 +174,8 @@ def _parents(path: str) -> Iterator[str]:
 
 
 def _write_files(
-    writer: ObjectWriter, header: Header, head: bytes, file: BinaryIO
-) -> Iterator[tuple[FileEntry, str]]:
+    writer: QuickWriter, header: Header, head: bytes, file: BinaryIO
+) -> Iterator[tuple[FileEntry, Later]]:
     entries = {e.path: e for e in header.files}
     missing = {
         e.path for e in header.files if not e.flags & FileFlag.GHOST and not stat.S_ISDIR(e.mode)
@@ -185,14 +188,15 @@ def _write_files(
             raise PackageError(f"{header.nevra} has {path!r} in its payload but not in its header")
         missing.discard(path)
         if stat.S_ISLNK(entry.mode):
-            yield entry, writer.write_symlink(entry.linkto)
+            yield entry, partial(str, writer.objects.write_symlink(entry.linkto))
         elif stat.S_ISREG(entry.mode):
             if chunks is None and entry.hardlink >= 0 and entry.size:
                 waiting.setdefault(entry.hardlink, []).append(entry)
                 continue
-            checksum = _write_content(writer, header, entry, chunks or iter(()), algorithm)
-            yield entry, checksum
-            yield from ((same, checksum) for same in waiting.pop(entry.hardlink, ()))
+            write = partial(_write_content, writer.objects, header, entry, algorithm)
+            later = writer.write(write, chunks or iter(()), entry.size)
+            yield entry, later
+            yield from ((same, later) for same in waiting.pop(entry.hardlink, ()))
         elif not stat.S_ISDIR(entry.mode):
             raise PackageError(
                 f"{header.nevra} has the special file {path} "
@@ -208,7 +212,7 @@ def _write_files(
 
 
 def _write_content(
-    writer: ObjectWriter, header: Header, entry: FileEntry, chunks: Iterator[bytes], algorithm: str
+    writer: ObjectWriter, header: Header, entry: FileEntry, algorithm: str, chunks: Iterable[bytes]
 ) -> str:
     digest = hashlib.new(algorithm, usedforsecurity=False) if algorithm else None
 

@@ -11,9 +11,13 @@ import shutil
 import stat
 import struct
 import tempfile
-from collections.abc import Iterable
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache, partial
+from itertools import count
 from pathlib import Path
+from threading import BoundedSemaphore
 
 from pkglayer.model.objects import Xattrs
 from pkglayer.system.mounts import sync_filesystem
@@ -65,7 +69,7 @@ class ObjectWriter:
     def __init__(self, repo: Path) -> None:
         self._objects = repo / "objects"
         self._staging = Path(tempfile.mkdtemp(prefix=OBJECTS_PREFIX, dir=repo / "tmp"))
-        self._count = 0
+        self._numbers = count()
 
     def write_file(self, chunks: Iterable[bytes], mode: int, xattrs: Xattrs = ()) -> str:
         """Write a regular file; returns its checksum."""
@@ -116,8 +120,7 @@ class ObjectWriter:
         shutil.rmtree(self._staging, ignore_errors=True)
 
     def _new_path(self) -> Path:
-        self._count += 1
-        return self._staging / f".new-{os.getpid()}-{self._count}"
+        return self._staging / f".new-{os.getpid()}-{next(self._numbers)}"
 
     def _keep(self, path: Path, checksum: str) -> str:
         if os.path.lexists(f"{self._objects}/{checksum[:2]}/{checksum[2:]}.file"):
@@ -125,6 +128,53 @@ class ObjectWriter:
         else:
             path.rename(self._staging / checksum)
         return checksum
+
+
+Later = Callable[[], str]
+"""Gives the checksum, once it is known, or raises what went wrong."""
+SMALL = 1 << 20
+"""Bytes: larger files are written as they are read, and never held."""
+WAITING = 32
+
+
+class QuickWriter:
+    """Writes small files in threads of its own while the next are read, if there are to be any.
+
+    Hashing and writing release the interpreter's lock, so that one package keeps two processors
+    busy. At most `WAITING` small files are held.
+    """
+
+    def __init__(self, objects: ObjectWriter, threads: int) -> None:
+        self.objects = objects
+        self._threads = threads if threads > 1 else 0
+        self._pool: ThreadPoolExecutor | None = None
+        self._room = BoundedSemaphore(WAITING)
+
+    @contextmanager
+    def started(self) -> Iterator[None]:
+        """Threads, until all that was handed to them is written; begin it after any fork."""
+        if not self._threads:
+            yield
+            return
+        with ThreadPoolExecutor(self._threads) as self._pool:
+            yield
+        self._pool = None
+
+    def write(
+        self, work: Callable[[Iterable[bytes]], str], chunks: Iterable[bytes], size: int
+    ) -> Later:
+        """Call `work` with the chunks: now, or soon if they are few."""
+        if self._pool is None or size > SMALL:
+            return partial(str, work(chunks))
+        data = list(chunks)
+        self._room.acquire()
+        try:
+            future = self._pool.submit(work, data)
+        except BaseException:
+            self._room.release()
+            raise
+        future.add_done_callback(lambda _: self._room.release())
+        return future.result
 
 
 def _write_all(fd: int, data: bytes) -> None:

@@ -16,12 +16,17 @@ from pkglayer.model.errors import PackageError, PkglayerError
 Job = Callable[[], Any]
 
 
+def count_processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
 def run_all(jobs: Sequence[tuple[int, Job]], on_done: Callable[[], None]) -> list[Any]:
     """Run (cost, job) pairs and return the results in their order; `on_done` is told of each.
 
     The costliest begin first, spread evenly. One job, or one processor, needs no child.
     """
-    lanes = min(len(jobs), len(os.sched_getaffinity(0)))
+    lanes = min(len(jobs), count_processors())
     if lanes < 2:
         return [_told(job, on_done) for _, job in jobs]
     plan: list[list[int]] = [[] for _ in range(lanes)]

@@ -1,11 +1,13 @@
 """Objects written without libostree are those that libostree itself would have written."""
 
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from pkglayer.model.objects import Xattrs
-from pkglayer.system.objectwriter import ObjectWriter
+from pkglayer.system.objectwriter import ObjectWriter, QuickWriter
 from pkglayer.system.repo import Repo, open_repo
 from tests.support.ostree import run_ostree
 
@@ -71,3 +73,30 @@ def test_an_object_that_is_there_keeps_its_inode(repo: Repo) -> None:
 def test_what_a_killed_writer_left_is_no_object(tmp_path: Path, repo: Repo) -> None:
     ObjectWriter(repo.path).write_file([b"data"], 0o644)
     assert "no errors" in run_ostree("fsck", f"--repo={tmp_path}/repo")
+
+
+@pytest.mark.parametrize("threads", [0, 3])
+def test_quick_writing_gives_the_same(repo: Repo, threads: int) -> None:
+    contents = [b"%d" % n * (n + 1) for n in range(200)] + [b"large" * 300_000]
+    with repo.transaction(), repo.content() as writer:
+        quick = QuickWriter(writer, threads)
+        with quick.started():
+            found = [
+                quick.write(partial(writer.write_file, mode=0o644), [c], len(c)) for c in contents
+            ]
+            checksums = [get() for get in found]
+        assert checksums == [repo.write_file([c], len(c), 0o644) for c in contents]
+    assert repo.read_object(checksums[7]) == contents[7]
+
+
+def test_a_failure_in_a_thread_is_told(repo: Repo) -> None:
+    def fail(_chunks: Iterable[bytes]) -> str:
+        raise ZeroDivisionError
+
+    with repo.transaction(), repo.content() as writer:
+        quick = QuickWriter(writer, 2)
+        with quick.started():
+            rows = [quick.write(fail, [b"x"], 1) for _ in range(100)]
+        for get in rows:
+            with pytest.raises(ZeroDivisionError):
+                get()
