@@ -35,7 +35,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Scene:
     scene = make_scene(tmp, rpms, base_packages=[based],
                        files={LAYER: 'packages = ["bar"]\n'})  # fmt: skip
     local = build_rpm(tmp / "mine", "mine", files={"usr/share/mine": "x"})
-    words = ["foo", "based", local, "--allow-inactive", "--no-gpg-check", local]
+    words: list[str | Path] = ["foo", "based", local, "--allow-inactive", "--no-gpg-check", local]
     scene.run("install", *words)
     return scene
 
