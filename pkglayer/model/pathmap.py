@@ -4,11 +4,13 @@ Pure: the caller resolves the symlinked directories of the base first, so that a
 what it really is (`/lib/x` as `usr/lib/x`, `/opt/x` as `var/opt/x` where the base links it).
 """
 
+import re
 import stat
 from dataclasses import dataclass
 
 from pkglayer.model.package import FileEntry
 
+_CONTROL = re.compile("[\\x00-\\x1f\\x7f\\ud800-\\udfff]")
 FACTORY = "usr/share/factory/"
 
 
@@ -94,11 +96,15 @@ def _link_lines(rule: Rule, real: str, below: str) -> tuple[str, ...]:
 
 
 def quote(path: str) -> str:
-    """A path as tmpfiles.d(5) reads it: `%` doubled, white space and controls escaped."""
-    text = path.replace("\\", "\\\\").replace("%", "%%")
-    text = "".join(
-        c if c.isprintable() and not c.isspace() and c not in "\"'" else
-        "".join(f"\\x{b:02x}" for b in c.encode("utf-8", "surrogateescape"))
-        for c in text
-    )  # fmt: skip
-    return f'"{text}"' if text != path else text
+    r"""A path as tmpfiles.d(5) reads it: `%` doubled, quoted where it has white space or the like.
+
+    Only controls and bytes that are no UTF-8 become escapes, which systemd before 253 does not
+    know; it takes white space in quotes as it is.
+    """
+    text = path.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    text = "".join(_escape(c) if _CONTROL.fullmatch(c) else c for c in text)
+    return f'"{text}"' if text != path or any(c in path for c in " '") else text
+
+
+def _escape(char: str) -> str:
+    return "".join(f"\\x{b:02x}" for b in char.encode("utf-8", "surrogateescape"))
