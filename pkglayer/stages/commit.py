@@ -126,7 +126,7 @@ def _collect_var(root: Root, path: str, info: os.stat_result) -> None:
     if stat.S_ISDIR(info.st_mode):
         root.tmpfiles.append(f"d {line} {stat.S_IMODE(info.st_mode):04o} {owner} - -")
     elif stat.S_ISLNK(info.st_mode):
-        root.tmpfiles.append(f"L {line} - - - - {quote(str(source.readlink()))}")
+        root.tmpfiles.append(f"L {line} - - - - {quote(_target(source))}")
     elif checksum := _store(root, real, source, info, mask):
         _put_parents(root, FACTORY + real)
         root.tree.put_file(FACTORY + real, checksum)
@@ -158,7 +158,7 @@ def _store(
     root: Root, path: str, source: Path, info: os.stat_result, mask: Mask | None
 ) -> str:
     if stat.S_ISLNK(info.st_mode):
-        return root.repo.write_symlink(str(source.readlink()), info.st_uid, info.st_gid)
+        return root.repo.write_symlink(_target(source), info.st_uid, info.st_gid)
     if not stat.S_ISREG(info.st_mode):
         return ""
     if mask:
@@ -169,6 +169,11 @@ def _store(
     return root.repo.write_file(
         chunks, size, info.st_mode, info.st_uid, info.st_gid, _xattrs(source)
     )
+
+
+def _target(link: Path) -> str:
+    """As it is written: a Path would turn `./x/` into `x`."""
+    return os.readlink(link)  # noqa: PTH115
 
 
 def _read(source: Path) -> Iterator[bytes]:
