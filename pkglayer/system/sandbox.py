@@ -29,7 +29,7 @@ from pkglayer.system.watch import Capture, Watch
 SCRIPT_PATH = "/var/tmp/rpm-tmp.scriptlet"
 
 ENVIRONMENT: Mapping[str, str] = {
-    "PATH": "/sbin:/bin:/usr/sbin:/usr/bin",
+    "PATH": "/sbin:/bin:/usr/sbin:/usr/bin:/usr/X11R6/bin",
     "HOME": "/",
     "LANG": "C.UTF-8",
     "TMPDIR": "/tmp",

@@ -146,7 +146,7 @@ class TestRuns:
         found = dict(line.split("=", 1) for line in outcome.output.splitlines())
         assert found.pop("SHLVL") and found.pop("PWD") == "/"
         assert found == {
-            "PATH": "/sbin:/bin:/usr/sbin:/usr/bin",
+            "PATH": "/sbin:/bin:/usr/sbin:/usr/bin:/usr/X11R6/bin",
             "HOME": "/",
             "LANG": "C.UTF-8",
             "TMPDIR": "/tmp",
