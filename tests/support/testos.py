@@ -102,7 +102,7 @@ add_line passwd "$name:x:$uid:$gid:$text:$home:$shell"
 add_line shadow "$name:!:19000::::::"
 for one in $(echo "$more" | tr , ' '); do
     has group "$one" || fail 6 "group '$one' does not exist"
-    sed -i -e "/^$one:/{/:\$/!s/\$/,/;s/\$/$name/}" /etc/group
+    sed -i -e "/^$one:/{/:\$/!s/\$/,/;s/\$/$name/}" /etc/group /etc/gshadow
 done
 if [ -n "$make" ]; then install -d -m 700 -o "$uid" -g "$gid" "$home"; fi
 """
