@@ -105,7 +105,8 @@ def _transaction(
             ts.addInstall(load_header(head), number, "i")
         for number in gone:
             ts.addErase(number)
-        ts.order()
+        if gone:
+            ts.order()  # otherwise the caller's order is librpm's already, in which scripts run
         opened: list[int] = []
 
         def callback(
