@@ -17,6 +17,7 @@ from pkglayer.model.record import Note
 from pkglayer.system.inroot import resolve_in
 from pkglayer.system.overlayroot import Root
 from pkglayer.system.repo import Repo
+from pkglayer.system.repolabels import label_tree, load_policy
 from pkglayer.system.repotree import Tree
 
 TMPFILES_PATH = "usr/lib/tmpfiles.d/zz-pkglayer.conf"
@@ -47,6 +48,7 @@ def write_state(root: Root, plan: Plan, digest: str, generated: Mapping[str, byt
     """Write the layered commit with the generated files in it; returns its checksum.
 
     Parent is the base commit, the timestamp is the base's, so that two machines give one checksum.
+    Where the tree has an SELinux policy, what is new gets its labels by that.
     """
     files = {**generated}
     if root.tmpfiles:
@@ -55,6 +57,8 @@ def write_state(root: Root, plan: Plan, digest: str, generated: Mapping[str, byt
     for path, data in sorted(files.items()):
         _put_parents(root, path)
         root.tree.put_file(path, root.repo.write_file([data], len(data), 0o644))
+    if policy := load_policy(root.path):
+        label_tree(root.repo, root.tree, plan.base.commit, policy)
     base = root.repo.read_commit(plan.base.commit)
     kept = {k: base.metadata[k] for k in ("ostree.linux", "ostree.bootable") if k in base.metadata}
     if root.kernel and "ostree.linux" in kept:

@@ -223,6 +223,13 @@ class Repo:
                 return b""
             return bytes(stream.read_bytes(info.get_size(), None).get_data())
 
+    def read_chunks(self, checksum: str) -> Iterator[bytes]:
+        """The bytes of a content object of any size, piece by piece."""
+        with ostree_errors(f"corrupt or missing object {checksum}", StateError):
+            _, stream, _info, _ = self.handle.load_file(checksum, None)
+            while stream is not None and (data := stream.read_bytes(1 << 20, None).get_data()):
+                yield bytes(data)
+
     def read_dirmeta(self, checksum: str) -> FileInfo:
         """Mode, owner and xattrs of a directory by its dirmeta checksum."""
         with ostree_errors(f"corrupt or missing object {checksum}", StateError):
@@ -310,6 +317,12 @@ class Repo:
             return tree
         with ostree_errors(f"cannot open the tree of {commit[:12]}", StateError):
             return Tree(OSTree.MutableTree.new_from_commit(self.handle, commit))
+
+    def write_tree(self, tree: Tree) -> tuple[str, str]:
+        """Write a mutable tree's directories; returns the whole as (contents, metadata)."""
+        with ostree_errors("cannot write the tree"):
+            _, root = self.handle.write_mtree(tree.handle, None)
+            return str(root.tree_get_contents_checksum()), str(root.tree_get_metadata_checksum())
 
     def write_commit(
         self, tree: Tree, *, parent: str | None, timestamp: int, subject: str,
