@@ -158,9 +158,8 @@ def test_already_in_the_base(scene: Scene) -> None:
     assert "based-feature (by based-1-1.noarch)" in message
     scene.run("install", "based", "--allow-inactive")
     state = query_pkglayer("status", sysroot=scene.sysroot)["deployments"][0]
-    assert state["inactive"] == [
-        {"want": state["requests"][0], "provider": "based-1-1.noarch"}
-    ]  # fmt: skip
+    [inactive] = state["inactive"]
+    assert (inactive["want"], inactive["provider"]) == (state["requests"][0], "based-1-1.noarch")
     assert scene.packages == {"based-1-1"}
 
 
