@@ -150,8 +150,9 @@ def check_space(session: Session, download: int, plan: Plan) -> None:
     stat = os.statvfs(session.repo.path)
     free, need = stat.f_bavail * stat.f_frsize, download + plan.install_size + MARGIN
     if need > free:
+        where = session.sysroot.path / "ostree/repo"
         raise SpaceError(
-            f"{session.repo.path} has {to_size(free)} free and this needs {to_size(need)} "
+            f"{where} has {to_size(free)} free and this needs {to_size(need)} "
             f"({to_size(download)} to download, {to_size(plan.install_size)} installed)",
             hint="free some space, for instance with: pkglayer cleanup --rollback --cache",
             data={"free": free, "needed": need},
