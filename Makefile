@@ -20,8 +20,8 @@ test: setup  ## all tests but those that boot or measure
 test-vm: setup  ## the tests that boot a virtual machine (some minutes each)
 	$(BIN)/python -m pytest -m vm -o faulthandler_timeout=1800 $(PYTEST_ARGS)
 
-bench: setup  ## the measurements, beside libostree's own
-	$(BIN)/python -m pytest -m bench -s $(PYTEST_ARGS)
+bench: setup  ## the measurements, beside the same work done by hand (BENCH_ARGS=--help)
+	$(BIN)/python -m tests.bench $(BENCH_ARGS)
 
 sim: setup  ## a simulated year under each conflict policy: table, JSON, picture
 	@$(BIN)/python -m tests.sim
