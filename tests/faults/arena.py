@@ -53,7 +53,7 @@ class Arena:
     def assert_unharmed(self) -> None:
         """Whatever came of it: nothing outside changed, nothing is left mounted or half done."""
         assert look_at(self.outside) == self.outside_before
-        assert find_mounts(self.tmp) == []
+        assert find_mounts(self.sysroot) == []
         assert list((self.sysroot / "ostree/pkglayer").glob("work-*")) == []
         fsck(self.sysroot / "ostree/repo")
 
@@ -61,15 +61,21 @@ class Arena:
 def make_arena(tmp: Path, rpms: Sequence[Path] = (), **options: str | int) -> Arena:
     """Make it below `tmp`; `options` go into the .repo file."""
     outside = tmp / "outside"
-    outside.mkdir()
-    (outside / "secret").write_text("secret\n")
-    (outside / "secret").chmod(0o600)
-    (outside / "dir").mkdir(0o700)
+    outside_before = make_outside(outside)
     repo = make_repo(tmp / "repo", rpms)
     text = repo_file("test", repo, **options)
     base = make_base(tmp, {"etc/yum.repos.d/test.repo": text, "usr/share/shared/mine": "base\n"})
     sysroot = make_sysroot(tmp, base)
-    return Arena(tmp, sysroot, repo, outside, read_state(sysroot), look_at(outside))
+    return Arena(tmp, sysroot, repo, outside, read_state(sysroot), outside_before)
+
+
+def make_outside(outside: Path) -> str:
+    """Make the place that must stay as it is; returns how it looks."""
+    outside.mkdir()
+    (outside / "secret").write_text("secret\n")
+    (outside / "secret").chmod(0o600)
+    (outside / "dir").mkdir(0o700)
+    return look_at(outside)
 
 
 def look_at(directory: Path) -> str:

@@ -1,10 +1,13 @@
 """Marks everything here as an integration test: real libostree, librpm and root are needed."""
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.faults.arena import Arena, make_arena
+from tests.faults.arena import Arena, make_arena, make_outside
+from tests.faults.scenes import copy
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -14,7 +17,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("integration")
 
 
+@pytest.fixture(scope="session")
+def _template(tmp_path_factory: pytest.TempPathFactory) -> Arena:
+    made = make_arena(tmp_path_factory.mktemp("arena"))
+    copy(made.sysroot, made.tmp / "pristine")
+    return made
+
+
 @pytest.fixture
-def arena(tmp_path: Path) -> Arena:
-    """A system to attack, with an empty repository."""
-    return make_arena(tmp_path)
+def arena(_template: Arena, tmp_path: Path) -> Arena:
+    """A system to attack, put back to its start for each test; packages are built in `tmp`."""
+    copy(_template.tmp / "pristine", _template.sysroot)
+    shutil.rmtree(_template.outside)
+    outside_before = make_outside(_template.outside)
+    return replace(_template, tmp=tmp_path, outside_before=outside_before)

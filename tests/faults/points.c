@@ -92,6 +92,10 @@ static int strike(const char *name, const char *path, int can_fail)
 static int is_file(int fd)
 {
     struct stat info;
+    char link[32], target[16] = "";
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    if (readlink(link, target, sizeof target - 1) > 0 && !strncmp(target, "/memfd:", 7))
+        return 0;
     return fd > 2 && fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
 }
 

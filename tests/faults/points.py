@@ -59,6 +59,7 @@ def run_struck(words: Sequence[str | Path], sysroot: Path, strike: Strike) -> St
         )
         shared.flush()
         own = {"LD_PRELOAD": str(library()), "POINTS_FILE": shared.name}
+        own["PYTHONDONTWRITEBYTECODE"] = "1"  # compiling would count, once
         done = subprocess.run(
             [sys.executable, "-m", "pkglayer", *map(str, words), "--sysroot", str(sysroot)],
             env=clean_environment() | own,

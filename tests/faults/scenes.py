@@ -89,7 +89,8 @@ def _uninstall(stage: Stage) -> tuple[str, ...]:
 def _upgrade(stage: Stage) -> tuple[str, ...]:
     run_pkglayer("install", "app", sysroot=stage.sysroot)
     _update_base(stage)
-    return ("upgrade",)
+    # Metadata of the same second counts as fresh, however short it is kept.
+    return ("upgrade", "--refresh")
 
 
 def _rollback(stage: Stage) -> tuple[str, ...]:
@@ -107,7 +108,7 @@ def _reconcile(stage: Stage) -> tuple[str, ...]:
     run_pkglayer("install", "app", sysroot=stage.sysroot)
     _update_base(stage)
     run_ostree("admin", "upgrade", f"--sysroot={stage.sysroot}", "--os=test")
-    return ("reconcile",)
+    return ("reconcile", "--refresh")
 
 
 def _local(stage: Stage) -> tuple[str, ...]:

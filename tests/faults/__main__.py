@@ -1,0 +1,101 @@
+"""`make sweep`: every point of every scene, and the hostile input; one table, one JSON file.
+
+SWEEP_STEP strikes at each n-th point only. `failures` counts what was lost or let in.
+"""
+
+import json
+import os
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.faults.scenes import SCENES, build_scene
+from tests.faults.sweep import (
+    Sweep,
+    count_points,
+    every_fault,
+    every_signal,
+    every_strike,
+    strike_all,
+)
+from tests.support.cli import PROJECT
+
+REPORT = PROJECT / "build/reports/sweep.json"
+STEP = int(os.environ.get("SWEEP_STEP", "1"))
+KINDS = {"kill_points": every_strike, "fault_points": every_fault, "signal_points": every_signal}
+HOSTILE = ("tests/faults/test_hostile_packages.py", "tests/faults/test_hostile_links.py",
+           "tests/faults/test_fuzz.py")  # fmt: skip
+ESCAPES = ("tests/integration/test_sandbox.py",)
+
+
+class _Counter:
+    """A pytest plugin that counts outcomes."""
+
+    def __init__(self) -> None:
+        self.seen: Counter[str] = Counter()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call" or report.failed:
+            self.seen[report.outcome] += 1
+
+
+def main() -> int:
+    """Run it all; the exit code is 0 when nothing failed."""
+    began, failures = time.monotonic(), []
+    totals: dict[str, int] = dict.fromkeys(KINDS, 0)
+    rows = []
+    for name in SCENES:
+        with tempfile.TemporaryDirectory(prefix="sweep-", dir="/var/tmp") as where:
+            for kind, sweep in _sweep_scene(name, Path(where)):
+                rows.append((name, kind, sweep.points, len(sweep.failures)))
+                totals[kind] += sweep.points
+                failures += sweep.failures
+                _say(f"{name:10} {kind:14} {sweep.points:6} struck {len(sweep.failures):3} failed")
+    hostile, escapes = _run_tests(HOSTILE), _run_tests(ESCAPES)
+    report = {
+        **totals,
+        # A virtual machine's power cuts are not part of this harness.
+        "power_cuts": 0,
+        "hostile_inputs": hostile["passed"],
+        "escapes": escapes["passed"],
+        "failures": len(failures) + hostile["failed"] + escapes["failed"],
+        "step": STEP,
+        "seconds": round(time.monotonic() - began),
+        "scenes": [dict(zip(("scene", "kind", "struck", "failed"), r, strict=True)) for r in rows],
+        "failed": failures,
+    }
+    REPORT.parent.mkdir(parents=True, exist_ok=True)
+    REPORT.write_text(json.dumps(report, indent=1) + "\n")
+    for key in (*KINDS, "power_cuts", "hostile_inputs", "escapes", "failures"):
+        _say(f"{key:16} {report[key]:6}")
+    for text in failures:
+        _say(text)
+    return 1 if report["failures"] else 0
+
+
+def _sweep_scene(name: str, where: Path) -> list[tuple[str, Sweep]]:
+    scene = build_scene(name, where)
+    points = count_points(scene)
+    return [
+        (kind, strike_all(scene, strikes(points, STEP if kind == "kill_points" else 3 * STEP)))
+        for kind, strikes in KINDS.items()
+    ]
+
+
+def _run_tests(files: tuple[str, ...]) -> Counter[str]:
+    counter = _Counter()
+    pytest.main(["-q", "--no-header", *files], plugins=[counter])
+    return counter.seen
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
