@@ -1,6 +1,6 @@
 # The entry points for people and for CI; each does what it says from a bare Debian or Fedora.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-vm bench sim lint clean
+.PHONY: help setup demo test test-vm bench sweep fuzz sim lint clean
 
 BIN := .venv/bin
 PYTEST_ARGS ?=
@@ -25,6 +25,12 @@ bench: setup  ## the measurements, beside the same work done by hand (BENCH_ARGS
 
 sim: setup  ## a simulated year under each conflict policy: table, JSON, picture
 	@$(BIN)/python -m tests.sim
+
+sweep: setup  ## kill and fail every call of every transaction (hours; SWEEP_STEP=20: minutes)
+	$(BIN)/python -m tests.faults
+
+fuzz: setup  ## many random inputs to what we parse ourselves
+	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-5000} $(BIN)/python -m pytest -q tests/faults/test_fuzz.py
 
 lint: setup  ## style and types
 	$(BIN)/ruff check .
