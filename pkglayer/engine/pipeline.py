@@ -133,9 +133,9 @@ def obtain(
     come = {f.package.nevra: (f.package, f.file) for f in fetched}
     # The plan's own value: a file does not know why it is wanted, and the record says it.
     come |= {
-        p.nevra: (replace(p, key=rpm.package.key), rpm.file)
+        p.nevra: (replace(p, key=own.package.key), own.file)
         for p in missing
-        if (rpm := brought.get(p.header_checksum))
+        if (own := brought.get(p.header_checksum))
     }
     with ExitStack() as stack:
         for rpm in fetched:
