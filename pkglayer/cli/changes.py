@@ -52,6 +52,10 @@ def register(app: typer.Typer) -> None:
             bool,
             typer.Option(help="Let the fewest newer base packages in that it needs, for a time."),
         ] = False,
+        follow: Annotated[
+            bool,
+            typer.Option("--follow", help="Let local RPMs move to newer ones of the same vendor."),
+        ] = False,
     ) -> None:
         """Request packages: resolve, build the layered state, make it the next boot.
 
@@ -63,6 +67,7 @@ def register(app: typer.Typer) -> None:
             outcome = verbs.install(
                 session, specs, recommends=recommends, allow_inactive=allow_inactive,
                 on_conflict=on_conflict, exclude=exclude or (), base_updates=allow_base_updates,
+                follow=follow,
             )  # fmt: skip
             show(common, session, outcome)
 

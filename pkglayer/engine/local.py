@@ -1,5 +1,6 @@
 """RPM files that a user brings: checked and opened once; every later step uses that open file."""
 
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from pkglayer.model.offer import CachedHead
 from pkglayer.model.package import Package
 from pkglayer.model.request import Want
 from pkglayer.stages.fetch import fetch_local
-from pkglayer.system import rpmlib
+from pkglayer.system import brought, rpmlib
 from pkglayer.system.keyring import load_keyring
 
 
@@ -53,7 +54,10 @@ def open_locals(
 def _open(session: Session, path: str) -> LocalRpm:
     check = session.settings.localpkg_gpgcheck and path not in session.options.no_gpg_check
     keyring = load_keyring(merge_root(session.sysroot)) if check else None
-    fetched = fetch_local(Path(path), cache=session.cachedir / "packages", keyring=keyring)
+    file = Path(path)
+    if path == brought.STDIN or brought.is_url(path):
+        file = brought.bring(path, Path(tempfile.mkdtemp(dir=session.work)))
+    fetched = fetch_local(file, cache=session.cachedir / "packages", keyring=keyring)
     return LocalRpm(fetched.package, fetched.file, rpmlib.read_head(fetched.file))
 
 

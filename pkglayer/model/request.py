@@ -157,7 +157,7 @@ def _to_want(row: Mapping[str, Any]) -> Want:
 
 
 def parse_spec(text: str) -> Want:
-    """One command line SPEC as a request; local files are told by their name.
+    """One command line SPEC as a request; local files are told by their name, `-` is stdin.
 
     Raises UsageError for an empty SPEC, control characters or more than 1,024 characters.
     """
@@ -170,6 +170,8 @@ def parse_spec(text: str) -> Want:
     text = text.strip()
     if text.startswith("@"):
         return Want(text, kind="group")
+    if text == "-":
+        return Want(text, kind="local")
     if text.endswith(".rpm") and ("/" in text or not any(c in text for c in "*?[")):
         return Want(text, kind="local")
     return Want(text)

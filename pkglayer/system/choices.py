@@ -56,7 +56,7 @@ def is_glob(spec: str) -> bool:
 def choose(sack: Sack, want: Want, groups: Sequence[Group], keep: Sequence[Package]) -> Choice:
     """Look a want up. `keep`: what globs and groups stood for before, if that is to stay so."""
     if want.kind == "local":
-        return _choose_local(sack, want)
+        return _choose_local(sack, want, keep)
     if want.kind == "group":
         return _choose_group(sack, want, groups, keep)
     if constraint := parse_glob_version(want.spec):
@@ -107,7 +107,7 @@ def find_unwanted(sack: Sack, wants: Sequence[Want]) -> set[Offer]:
     return out
 
 
-def _choose_local(sack: Sack, want: Want) -> Choice:
+def _choose_local(sack: Sack, want: Want, keep: Sequence[Package]) -> Choice:
     offers = [o for o, h in sack.cached() if h.header_checksum == want.header_checksum]
     if not offers:
         text = f"the imported copy of the local package {want.spec} is gone"
@@ -116,7 +116,26 @@ def _choose_local(sack: Sack, want: Want) -> Choice:
     nevra = offers[0].nevra
     if any(o.nevra == nevra and o.installed for o in sack.named(nevra.name)):
         return Choice(want, provider=str(nevra))
-    return Choice(want, (tuple(offers),))
+    newer = _followed(sack, want, offers[0])
+    if newer and not keep and not sack.solve([newer]).problems:
+        return Choice(want, (tuple(newer),))  # the solver would rather have the file
+    return Choice(want, ((*offers, *newer),))
+
+
+def _followed(sack: Sack, want: Want, local: Offer) -> list[Offer]:
+    """Newer versions of a local RPM that it may move to: of the same name and known vendor."""
+    vendor = sack.vendor(local)
+    if not (want.follow and vendor):
+        return []
+    return [
+        o
+        for o in sack.find(local.nevra.name)
+        if o.nevra.name == local.nevra.name
+        and o.nevra.arch == local.nevra.arch
+        and not o.installed
+        and sack.vendor(o) == vendor
+        and sack.newest([local, o]) != local
+    ]
 
 
 def _names_before(want: Want, keep: Sequence[Package], reason: str) -> set[str]:

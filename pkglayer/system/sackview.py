@@ -136,6 +136,10 @@ class View:
         """When the package was built (seconds since 1970), 0 where nobody says."""
         return int(self.objects[offer].buildtime or 0)
 
+    def vendor(self, offer: Offer) -> str:
+        """Who made the package, as it says itself."""
+        return str(self.objects[offer].vendor or "")
+
     def newest(self, offers: Sequence[Offer]) -> Offer:
         """The one of highest version (of several names: of the first name)."""
         objects = [self.objects[o] for o in offers]
