@@ -38,6 +38,13 @@ def printable(text: str) -> str:
     )
 
 
+class SafeFormatter(logging.Formatter):
+    """One record, one line: names from packages and servers cannot forge another."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return printable(super().formatMessage(record))
+
+
 class Quiet:
     """Says nothing; for --quiet, programs and tests."""
 

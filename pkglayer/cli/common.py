@@ -183,8 +183,12 @@ def print_json(data: Any) -> None:
 def _set_up_log(debug: bool) -> None:
     import logging
 
+    from pkglayer.log import SafeFormatter
+
     level = logging.DEBUG if debug else logging.WARNING
-    logging.basicConfig(level=level, format="%(levelname)s: %(message)s", stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(SafeFormatter("%(levelname)s: %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler])
     logging.getLogger("pkglayer").setLevel(level)
 
 
