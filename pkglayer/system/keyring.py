@@ -130,7 +130,7 @@ def check_rpm(
         raise SignatureError(
             f"{where} is not signed",
             hint="ask its maker for a signed one, or allow it: gpgcheck=0 in the .repo file for a "
-            "repository, --no-gpg-checks for a local file",
+            "repository, --no-gpg-check FILE for a local file",
             data={"package": name, "status": "unsigned"},
         )
     if len(dict(found)) != len(found):
