@@ -48,7 +48,7 @@ def notices(scene: Scene) -> str:
 def test_skipped_is_recorded_and_comes_back_by_itself(scene: Scene) -> None:
     scene.run("install", "app", "free")
     scene = move_base(scene, "2")
-    scene.run("upgrade")
+    scene.run("upgrade", "--refresh")
     assert scene.packages == {"lib-2-1", "free-1-1"}
     [skip] = query_pkglayer("status", sysroot=scene.sysroot)["deployments"][0]["skipped"]
     assert skip["want"]["spec"] == "app"
@@ -57,7 +57,7 @@ def test_skipped_is_recorded_and_comes_back_by_itself(scene: Scene) -> None:
     # Nothing new: nothing is built, whatever words the reason would have today.
     assert json.loads(scene.run("reconcile", "--json").stdout)["changed"] is False
     scene.publish(build_rpm(scene.tmp / "rpms", "app", version="2", requires=["lib = 2"]))
-    scene.run("reconcile")
+    scene.run("reconcile", "--refresh")
     assert scene.packages == {"lib-2-1", "free-1-1", "app-2-1"}
     assert "Skipped since " not in notices(scene)
 
@@ -99,13 +99,13 @@ def test_all_blockers_are_told_at_once_with_ways_out(scene: Scene) -> None:
 def test_what_is_asked_for_now_fails_though_others_are_skipped(scene: Scene) -> None:
     scene.run("install", "app")
     scene = move_base(scene, "2")
-    scene.run("upgrade")
+    scene.run("upgrade", "--refresh")
     assert scene.run("install", "nothing", check=False).returncode == 3
     scene.run("install", "free")
     assert "free-1-1" in scene.packages
     scene.run("install", "later", "--on-conflict", "skip")
     scene.publish(build_rpm(scene.tmp / "rpms", "later"))
-    scene.run("reconcile")
+    scene.run("reconcile", "--refresh")
     assert "later-1-1" in scene.packages
 
 
@@ -114,7 +114,7 @@ def test_cached_version_is_used_and_named(scene: Scene) -> None:
     scene.run("install", "app")
     (scene.repo / "app-1-1.noarch.rpm").unlink()
     scene.publish(build_rpm(scene.tmp / "rpms", "app", version="2", requires=["lib = 9"]))
-    [row] = json.loads(scene.run("upgrade", "--json").stdout)["fallbacks"]
+    [row] = json.loads(scene.run("upgrade", "--refresh", "--json").stdout)["fallbacks"]
     assert row["nevra"] == "app-1-1.noarch"
     assert row["how"] == "cached"
     assert "app-2-1.noarch needs lib = 9" in row["why"]
@@ -148,7 +148,7 @@ def test_versions_stay_where_they_are_pinned(
         scene.publish(two)
     install(scene)
     scene.publish(two, build_rpm(scene.tmp / "rpms", "free", version="3"))
-    scene.run("upgrade")
+    scene.run("upgrade", "--refresh")
     assert ("free-1-1" if pinned else "free-2-1") in scene.packages
 
 
