@@ -1,0 +1,133 @@
+"""The table of differences that a layer may have from what rpm makes, each with its reason.
+
+Rows that follow from the product's own tables (paths, masks) are made from these. `find_row` gives
+the row for a difference; one without a row is a fault. docs/exactness.md shows the table.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from pkglayer.model.masks import BYTECODE, DROP, MASKED, SHADOW, normalise
+from pkglayer.model.pathmap import FACTORY, RULES
+from pkglayer.model.record import RECORD_PATH
+from pkglayer.stages.commit import TMPFILES_PATH, VOLATILE
+from pkglayer.stages.record import SYSUSERS_PATH
+from tests.oracle.compare import Difference
+
+Check = Callable[[Difference], bool]
+
+
+def _always(_: Difference) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Row:
+    """Applies to differences of one of `aspects` whose path matches one of `patterns` (`*` also
+    crosses directories) and for which `check` holds."""
+
+    name: str
+    aspects: tuple[str, ...]
+    patterns: tuple[str, ...]
+    reason: str
+    check: Check = _always
+
+    def applies(self, difference: Difference) -> bool:
+        return (
+            difference.aspect in self.aspects
+            and any(fnmatchcase(difference.path, p) for p in self.patterns)
+            and self.check(difference)
+        )
+
+
+def find_row(difference: Difference) -> Row | None:
+    """The first row that explains it."""
+    return next((row for row in ROWS if row.applies(difference)), None)
+
+
+# --- rows from the table of paths --------------------------------------------------------------
+
+
+def _path_rows() -> Iterator[Row]:
+    for rule in RULES:
+        name = f"path: {rule.prefix}"
+        if rule.action in ("link", "link-files") or rule.prefix == "boot/":
+            yield Row(name, ("moved",), (f"{rule.prefix}*",), rule.reason)
+            yield Row(name, ("extra",), (rule.to.rstrip("/"), f"{rule.to}*"), rule.reason, _is_dir)
+        elif rule.action == "factory":
+            patterns = (f"{rule.to}*", rule.to.rstrip("/"), FACTORY.rstrip("/"))
+            yield Row(name, ("extra",), patterns, rule.reason)
+
+
+def _is_dir(difference: Difference) -> bool:
+    return difference.ours.startswith("directory ")
+
+
+# --- rows from the table of masks --------------------------------------------------------------
+
+_EVERY_ASPECT = ("missing", "content", "type", "mode", "owner", "target")
+
+
+def _mask_rows() -> Iterator[Row]:
+    checks: dict[str, Check] = {SHADOW: _is_same_shadow, BYTECODE: _is_same_bytecode}
+    for mask in MASKED:
+        path = mask.pattern.replace("usr/etc/", "etc/")
+        if mask.action == DROP:
+            yield Row(f"mask: {path}", _EVERY_ASPECT, (path,), mask.reason)
+        else:
+            yield Row(f"mask: {path}", ("content",), (path,), mask.reason, checks[mask.action])
+
+
+def _is_same_shadow(difference: Difference) -> bool:
+    ours, its = _texts(difference)
+    return normalise(SHADOW, its, ours) == ours
+
+
+def _is_same_bytecode(difference: Difference) -> bool:
+    ours, its = _texts(difference)
+    return normalise(BYTECODE, its, None) == normalise(BYTECODE, ours, None)
+
+
+def _texts(difference: Difference) -> tuple[bytes, bytes]:
+    assert difference.our_place and difference.rpm_place
+    return difference.our_place.read_bytes(), difference.rpm_place.read_bytes()
+
+
+def _volatile_row() -> Row:
+    patterns = tuple(f"var/{directory}*" for directory in VOLATILE)
+    reason = "a log or cache that a scriptlet wrote belongs to the build, not to the machine"
+    return Row("volatile", ("missing",), patterns, reason, lambda d: not d.rpm.startswith("dir"))
+
+
+# --- rows of their own -------------------------------------------------------------------------
+
+OWN: tuple[Row, ...] = (
+    Row("record", ("extra",), (RECORD_PATH, RECORD_PATH.rpartition("/")[0]),
+        "what the state is and how it came about"),
+    Row("tmpfiles", ("extra",), (TMPFILES_PATH,), "brings content of /var and /opt at boot"),
+    Row("sysusers", ("extra",), (SYSUSERS_PATH, SYSUSERS_PATH.rpartition("/")[0]),
+        "accounts of the layer survive the merge of /etc with their ids"),
+    Row("sysusers twice", ("said",),
+        ("boot: /usr/lib/sysusers.d/*: Conflict with earlier configuration for *, ignoring line.",),
+        "the layer's own file has the same accounts with their ids, and comes first"),
+    Row("rpm --verify of links", ("said",),
+        ("rpm --verify: ....L....  * /opt/*", "rpm --verify: ....L....  * /usr/local/*"),
+        "what /opt and /usr/local have are links into the tree, and rpm wants the thing itself"),
+    Row("rpm --verify of /boot", ("said",), ("rpm --verify: missing * /boot/*",),
+        "/boot is written by libostree, from the tree"),
+    Row("empty files", ("links",), ("*",),
+        "OSTree gives each empty file an inode of its own: all of them are one object",
+        lambda d: bool(d.rpm_place and d.rpm_place.stat().st_size == 0)),
+    Row("database file", ("content", "missing"),
+        ("usr/lib/sysimage/rpm/*", "usr/share/rpm/*"),
+        "compared header by header: pages of the file depend on the order of writing"),
+)  # fmt: skip
+
+ROWS: tuple[Row, ...] = (*_path_rows(), *_mask_rows(), _volatile_row(), *OWN)
+NOT_COMPARED: tuple[tuple[str, str], ...] = (
+    ("modification times of files", "OSTree keeps none: every file of a deployment has time 0"),
+    ("hard links that only pkglayer has", "the repository stores equal files once"),
+    ("content of /proc, /sys and /dev", "the kernel's"),
+)
+"""What the oracle does not look at, and why."""
