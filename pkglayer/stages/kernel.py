@@ -154,6 +154,8 @@ class _Tools:
         """Make the initramfs: the same input gives the same bytes, nothing of this host is in."""
         target = f"/{MODULES}/{version}/initramfs.img"
         fixed = ["--force", "--reproducible", "--no-hostonly", "--kver", version]
+        if any((self.root.path / "usr/lib/dracut/modules.d").glob("*ostree")):
+            fixed += ["--add", "ostree"]  # without it the deployment is not found at boot
         self.progress.start(f"Making the initramfs of {version}")
         self._run(
             DRACUT, [*fixed, *args, target], "dracut", "the state needs an initramfs of its own"

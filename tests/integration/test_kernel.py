@@ -76,6 +76,16 @@ def test_indexes_modules_and_refuses_those_of_another_kernel(tmp_path: Path) -> 
     assert "(for 5.4)" in said
 
 
+def test_adds_what_finds_the_deployment_at_boot(tmp_path: Path) -> None:
+    scene = _scene(tmp_path, initramfs=True)
+    scene.publish(
+        build_rpm(tmp_path / "offer", "finder", files={"usr/lib/dracut/modules.d/98ostree/a": "x"})
+    )
+    scene.run("install", "finder")
+    scene.run("initramfs", "--enable")
+    assert "--add ostree" in (scene.next.path / "usr/lib/dracut-called").read_text()
+
+
 def test_refuses_a_second_kernel(tmp_path: Path) -> None:
     scene = _scene(tmp_path)
     other = build_rpm(
