@@ -21,7 +21,7 @@ sys.path.insert(0, str(HERE.parents[1]))
 from docs.man.roff import escape, inline, to_roff  # noqa: E402
 from pkglayer import __version__  # noqa: E402
 from pkglayer.cli.app import app  # noqa: E402
-from pkglayer.model import errors, layer, settings  # noqa: E402
+from pkglayer.model import errors, layer, masks, pathmap, scriptlet, settings  # noqa: E402
 
 COMMON_PANEL = "Common options"
 
@@ -36,13 +36,14 @@ class Page:
 
 
 def build_pages() -> Iterator[Page]:
-    """All pages: the program's own, one for each verb or group of verbs, the settings file."""
+    """All pages: the program's, one for each verb or group of verbs, settings, exactness."""
     command: Any = typer.main.get_command(app)
     verbs: Mapping[str, Any] = command.commands
     yield Page("pkglayer", 1, _main_page(command, verbs))
     for name, verb in verbs.items():
         yield Page(f"pkglayer-{name}", 1, _verb_page(name, verb))
     yield Page("pkglayer.toml", 5, _settings_page())
+    yield Page("pkglayer-exactness", 7, _exactness_page())
 
 
 def first_sentence(help_text: str) -> str:
@@ -108,6 +109,28 @@ def _settings_page() -> str:
                 parts.append(_key(key.name, _toml(getattr(defaults, key.field)), f"{key.purpose}."))
     parts += [to_roff(after), ".SH SEE ALSO\n.BR pkglayer (1)\n"]
     return "".join(parts)
+
+
+def _exactness_page() -> str:
+    before, after = _prose("exactness")
+    paths = [(f"/{r.prefix}", r.action, f"{r.reason}{f'; /{r.to}' if r.to else ''}")
+             for r in pathmap.RULES]  # fmt: skip
+    masked = [(f"/{m.pattern}", m.action, m.reason) for m in masks.MASKED]
+    scripts = [(f"%{r.kind} of {r.package}", r.action, r.reason) for r in scriptlet.RULES]
+    return "".join([
+        _head("pkglayer-exactness", 7, "what differs from packages that rpm installs, and why"),
+        ".SH DESCRIPTION\n",
+        to_roff(before),
+        ".SH PATHS\n", *(_row(*row) for row in paths),
+        ".SH SCRIPTLETS\n", *(_row(*row) for row in scripts),
+        ".SH WHAT SCRIPTLETS LEAVE\n", *(_row(*row) for row in masked),
+        to_roff(after),
+        ".SH SEE ALSO\n.BR pkglayer (1),\n.BR rpm (8),\n.BR tmpfiles.d (5)\n",
+    ])  # fmt: skip
+
+
+def _row(what: str, action: str, reason: str) -> str:
+    return f".TP\n\\fB{escape(what)}\\fR ({escape(action)})\n{escape(reason)}\n"
 
 
 def _head(name: str, section: int, what: str) -> str:
