@@ -71,9 +71,11 @@ class Stage:
             shutil.rmtree(self.repo / "refs" / name, ignore_errors=True)
             if (self.saved / name).exists():
                 shutil.copytree(self.saved / name, self.repo / "refs" / name)
-        for _ in range(self._count() - 1):
-            run("ostree", "admin", "undeploy", f"--sysroot={self.path}", "0")
-        run("ostree", f"--repo={self.repo}", "prune", "--refs-only")
+        more = self._count() - 1
+        for _ in range(more):
+            run("ostree", "admin", "undeploy", f"--sysroot={self.path}", "0")  # prunes, too
+        if not more:
+            run("ostree", f"--repo={self.repo}", "prune", "--refs-only")
 
     def settle(self) -> None:
         """Leave the next boot alone, with what it needs."""
