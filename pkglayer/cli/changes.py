@@ -108,6 +108,9 @@ def register(app: typer.Typer) -> None:
         allow_downgrade: Annotated[
             bool, typer.Option(help="Follow the branch to an older base, too.")
         ] = False,
+        allow_base_updates: Annotated[
+            bool, typer.Option(help="Let requests bring the fewest newer base packages they need.")
+        ] = False,
     ) -> None:
         """Follow the branch to its newest base and reapply every request on it.
 
@@ -117,8 +120,9 @@ def register(app: typer.Typer) -> None:
 
         with common.changing() as session:
             outcome = verbs.upgrade(
-                session, allow_downgrade=allow_downgrade, preview=preview or check
-            )
+                session, allow_downgrade=allow_downgrade, preview=preview or check,
+                base_updates=allow_base_updates,
+            )  # fmt: skip
             show(common, session, outcome)
             if check and not outcome.differs:
                 raise typer.Exit(77)

@@ -101,13 +101,21 @@ def uninstall(session: Session, specs: Sequence[str], *, all_requests: bool = Fa
     return pipeline.apply(session, newest.base, wanted)
 
 
-def upgrade(session: Session, *, allow_downgrade: bool = False, preview: bool = False) -> Outcome:
+def upgrade(
+    session: Session, *, allow_downgrade: bool = False, preview: bool = False,
+    base_updates: bool = False,
+) -> Outcome:  # fmt: skip
     """Follow the branch to its newest base and reapply everything on it.
 
-    With `preview` (or a dry run) only the new base's rpmdb is fetched, and nothing is built.
+    With `preview` (or a dry run) only the new base's rpmdb is fetched, and nothing is built;
+    `base_updates` allows every request by command the fewest newer base packages from now on.
     """
     newest = readable(session.sysroot.newest)
     request = session.request_of(newest)
+    if base_updates:
+        asked = [w for w in request.commanded if not w.is_override]
+        allowing = [replace(w, base_updates=True) for w in asked]
+        request = request.with_wants([*request.wants, *allowing])
     if preview:
         session.options = replace(session.options, dry_run=True)
     full = not session.options.dry_run

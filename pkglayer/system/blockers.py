@@ -225,7 +225,10 @@ def _way_out(sack: Sack, spec: str, blocker: Blocker | None) -> str:
     if blocker and blocker.kind == "disabled-need":
         return f"allow it with --enablerepo={blocker.elsewhere[0]}, or do without {spec}"
     if blocker and blocker.base:
-        return f"upgrade the base first (pkglayer upgrade --check), or do without {spec}"
+        return (
+            "upgrade the base first (pkglayer upgrade --check), let newer base packages in with "
+            f"--allow-base-updates, or do without {spec}"
+        )
     return f"enable the repository that has it (--enablerepo=ID), or do without {spec}"
 
 

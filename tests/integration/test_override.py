@@ -176,6 +176,20 @@ def test_says_what_it_cannot_override(tmp_path: Path) -> None:
     assert "there is no override of tool" in scene.refuse("override", "reset", "tool", code=2)
 
 
+def test_an_upgrade_can_allow_base_updates(tmp_path: Path) -> None:
+    base = build_rpm(tmp_path / "base", "lib")
+    scene = make_scene(
+        tmp_path, [build_rpm(tmp_path / "offer", "app", requires=["lib"])], base_packages=[base]
+    )
+    scene.run("install", "app")
+    newer = build_rpm(tmp_path / "offer", "app", version="2", requires=["lib >= 2"])
+    scene.publish(newer, build_rpm(tmp_path / "offer", "lib", version="2"))
+    (scene.repo / "app-1-1.noarch.rpm").unlink()
+    scene.publish()
+    scene.run("upgrade", "--allow-base-updates")
+    assert '"base-updates": true' in scene.next.origin
+
+
 def test_allows_the_fewest_base_updates_for_a_time(tmp_path: Path) -> None:
     base = [
         build_rpm(tmp_path / "base", name, requires=requires, files={f"usr/lib/{name}": "1"})
