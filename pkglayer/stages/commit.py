@@ -5,6 +5,7 @@ removals. What scriptlets left in /var becomes factory content, or is named as d
 """
 
 import os
+import re
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -28,6 +29,8 @@ BASE_REF = "pkglayer/base/"
 """Plus a base commit's checksum: keeps the bases of layered states from being pruned."""
 VOLATILE = ("cache/", "home/", "log/", "roothome/", "tmp/")
 """Below /var: files that scriptlets write there belong to the build and not to the machine."""
+MAKING = frozenset("fFdDvqQpLcbC")
+"""First letters of tmpfiles.d lines that make something."""
 CHUNK = 1 << 20
 MAX_TMPFILES = 1 << 20
 """Bytes; a larger file of tmpfiles.d is not looked into."""
@@ -51,9 +54,12 @@ def write_state(root: Root, plan: Plan, digest: str, generated: Mapping[str, byt
     Where the tree has an SELinux policy, what is new gets its labels by that.
     """
     files = {**generated}
-    if root.tmpfiles:
+    covered = _tmpfiles_paths(root) if root.tmpfiles else set()
+    # The package's own line for a path wins, and a second one is a warning at every boot.
+    lines = [line for line in sorted(set(root.tmpfiles)) if _path_of(line) not in covered]
+    if lines:
         text = "# Content that layered packages have outside the immutable tree.\n"
-        files[TMPFILES_PATH] = (text + "\n".join(sorted(set(root.tmpfiles))) + "\n").encode()
+        files[TMPFILES_PATH] = (text + "\n".join(lines) + "\n").encode()
     for path, data in sorted(files.items()):
         _put_parents(root, path)
         root.tree.put_file(path, root.repo.write_file([data], len(data), 0o644))
@@ -152,10 +158,15 @@ def _tmpfiles_paths(root: Root) -> set[str]:
         if not place or not place.is_file() or place.stat().st_size > MAX_TMPFILES:
             continue
         for line in place.read_text(errors="replace").splitlines():
-            fields = line.split(maxsplit=2)
-            if len(fields) >= 2 and not line.startswith("#"):
-                found.add(fields[1].rstrip("/"))
+            if line[:1] in MAKING and (path := _path_of(line)):
+                found.add(path)
     return found
+
+
+def _path_of(line: str) -> str:
+    """The path of a line of tmpfiles.d as it is written there, without quotes."""
+    match = re.match(r'\S+\s+(?:"((?:\\.|[^"\\])*)"|(\S+))', line)
+    return (match[1] or match[2]).rstrip("/") if match else ""
 
 
 def _store(
