@@ -7,6 +7,7 @@ the row for a difference; one without a row is a fault. docs/exactness.md shows 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 from pkglayer.model.masks import BYTECODE, DROP, MASKED, SHADOW, normalise
 from pkglayer.model.pathmap import FACTORY, RULES
@@ -100,6 +101,38 @@ def _volatile_row() -> Row:
     return Row("volatile", ("missing",), patterns, reason, lambda d: not d.rpm.startswith("dir"))
 
 
+_IDS = {"passwd": (2, 3), "group": (2,), "shadow": (2,), "gshadow": ()}
+"""Fields of the account files that are numbers, or the day of the password."""
+
+
+def _is_same_but_for_ids(difference: Difference) -> bool:
+    """The same accounts, and one whose number or place differs comes from a sysusers.d file."""
+    assert difference.our_place
+    name = difference.our_place.name
+    ours, its = _texts(difference)
+    if name == "shadow":
+        its = normalise(SHADOW, its, ours)
+    changed = {*ours.splitlines()} ^ {*its.splitlines()}
+    moved = {a for a, b in zip(ours.splitlines(), its.splitlines(), strict=False) if a != b}
+    names = {line.split(b":")[0].decode() for line in changed | moved}
+    same = _without_ids(ours, _IDS[name]) == _without_ids(its, _IDS[name])
+    return same and bool(names & _sysusers_names(difference.our_place.parents[1]))
+
+
+def _without_ids(text: bytes, ids: tuple[int, ...]) -> list[list[bytes]]:
+    rows = (line.split(b":") for line in text.splitlines())
+    return sorted([f for i, f in enumerate(fields) if i not in ids] for fields in rows)
+
+
+def _sysusers_names(tree: Path) -> set[str]:
+    files = (tree / "usr/lib/sysusers.d").glob("*.conf")
+    rows = [
+        line.split() for f in files if f.name != Path(SYSUSERS_PATH).name
+        for line in f.read_text().splitlines()
+    ]  # fmt: skip
+    return {row[1] for row in rows if len(row) > 1 and row[0] in ("u", "g")}
+
+
 # --- rows of their own -------------------------------------------------------------------------
 
 OWN: tuple[Row, ...] = (
@@ -111,6 +144,11 @@ OWN: tuple[Row, ...] = (
     Row("sysusers twice", ("said",),
         ("boot: /usr/lib/sysusers.d/*: Conflict with earlier configuration for *, ignoring line.",),
         "the layer's own file has the same accounts with their ids, and comes first"),
+    Row("account numbers", ("content",),
+        ("etc/passwd", "etc/group", "etc/shadow", "etc/gshadow"),
+        "accounts of a package's sysusers.d are made before its files, as by rpm since 4.19, not "
+        "by a trigger at the end: free numbers are given in another order",
+        _is_same_but_for_ids),
     Row("rpm --verify of links", ("said",),
         ("rpm --verify: ....L....  * /opt/*", "rpm --verify: ....L....  * /usr/local/*"),
         "what /opt and /usr/local have are links into the tree, and rpm wants the thing itself"),
