@@ -1,6 +1,6 @@
 # The entry points for people and for CI; each does what it says from a bare Debian or Fedora.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-vm bench sweep fuzz sim lint clean
+.PHONY: help setup demo test test-vm bench sweep fuzz oracle sim lint clean
 
 BIN := .venv/bin
 PYTEST_ARGS ?=
@@ -22,6 +22,9 @@ test-vm: setup  ## the tests that boot a virtual machine (some minutes each)
 
 bench: setup  ## the measurements, beside the same work done by hand (BENCH_ARGS=--help)
 	$(BIN)/python -m tests.bench $(BENCH_ARGS)
+
+oracle: setup  ## compare layers with what rpm itself makes: 300 packages (ORACLE_ARGS="nginx")
+	$(BIN)/python -m tests.oracle $(ORACLE_ARGS)
 
 sim: setup  ## a simulated year under each conflict policy: table, JSON, picture
 	@$(BIN)/python -m tests.sim
