@@ -5,7 +5,7 @@ kept and ignored, as the C library does. Which files a tree uses is `system.acco
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pkglayer.model.record import Account
 
@@ -104,7 +104,7 @@ def _quote(text: str) -> str:
 
 
 def to_lines(account: Account) -> dict[str, str]:
-    """The line that an account of the state before needs in each of the four files.
+    """The line that an account needs in each of the four files.
 
     Passwords are locked. A membership has none: the package's own scriptlet adds it again.
     """
@@ -120,25 +120,71 @@ def to_lines(account: Account) -> dict[str, str]:
     return {}
 
 
-def find_seeds(
-    seed: Iterable[Account], packages: frozenset[str], known: Names
-) -> tuple[tuple[Account, ...], tuple[tuple[Account, str], ...]]:
-    """Accounts of the state before to make again, and those that cannot be, with the reason."""
-    users = {u.uid: u.name for u in known.users.values()}
-    groups = {g.gid: g.name for g in known.groups.values()}
-    wanted: list[Account] = []
-    refused: list[tuple[Account, str]] = []
-    for account in seed:
-        is_group = account.kind == "group"
-        taken, names = (groups, known.groups) if is_group else (users, known.users)
-        if account.kind == "member" or account.package not in packages or account.name in names:
+@dataclass(frozen=True)
+class Renumbering:
+    """Ids to change, old to new, so that accounts keep those of the state before; `refused` are
+    accounts that cannot, with the reason."""
+
+    uids: Mapping[int, int] = field(default_factory=dict)
+    gids: Mapping[int, int] = field(default_factory=dict)
+    refused: tuple[tuple[Account, str], ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.uids or self.gids)
+
+    def follow(self, account: Account) -> Account:
+        """An account as it is after the change."""
+        if account.kind == "group":
+            return replace(account, uid=self.gids.get(account.uid, account.uid))
+        uid, gid = self.uids.get(account.uid, account.uid), account.gid
+        return replace(account, uid=uid, gid=self.gids.get(gid, gid))
+
+
+def plan_ids(
+    added: Sequence[Account], seed: Iterable[Account], now: Names, base: Names
+) -> Renumbering:
+    """Give accounts that were just made the ids they had before.
+
+    An account of the layer that happens to have such an id swaps with it; one of the base keeps it.
+    """
+    wanted = {(a.kind, a.name): a for a in seed if a.kind != "member"}
+    users = {u.uid: u.name for u in now.users.values()}
+    groups = {g.gid: g.name for g in now.groups.values()}
+    maps: dict[str, dict[int, int]] = {"user": {}, "group": {}}
+    refused = []
+    for account in added:
+        before = wanted.get((account.kind, account.name))
+        if before is None or before.uid == account.uid:
             continue
-        if account.uid in taken:
-            refused.append((account, f"{account.uid} now belongs to {taken[account.uid]}"))
-            continue
-        taken[account.uid] = account.name
-        wanted.append(account)
-    return tuple(wanted), tuple(refused)
+        holders, fixed = (users, base.users) if account.kind == "user" else (groups, base.groups)
+        if (holder := holders.get(before.uid, "")) in fixed:
+            refused.append((account, f"{before.uid} now belongs to {holder}"))
+        else:
+            maps[account.kind][account.uid] = before.uid
+    _move_holders(maps["user"], users)
+    _move_holders(maps["group"], groups)
+    return Renumbering(maps["user"], maps["group"], tuple(refused))
+
+
+def _move_holders(moves: dict[int, int], holders: Mapping[int, str]) -> None:
+    """Whoever has an id that is given to another takes one that came free."""
+    free = sorted(set(moves) - set(moves.values()), reverse=True)
+    for taken in sorted(set(moves.values()) - set(moves), reverse=True):
+        if taken in holders:
+            moves[taken] = free.pop(0)
+
+
+def renumber_lines(text: str, columns: Mapping[int, Mapping[int, int]]) -> str:
+    """A passwd(5) or group(5) text with the ids in these columns (from 0) changed."""
+    lines = []
+    for line in text.splitlines():
+        fields = line.split(":")
+        for column, moves in columns.items():
+            if len(fields) > column and fields[column].isdigit():
+                number = int(fields[column])
+                fields[column] = str(moves.get(number, number))
+        lines.append(":".join(fields) + "\n")
+    return "".join(lines)
 
 
 def split_added(base: str, text: str) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pkglayer.log import Progress
-from pkglayer.model.accounts import find_added, find_seeds
+from pkglayer.model.accounts import Names, Renumbering, find_added, plan_ids
 from pkglayer.model.errors import ScriptError
 from pkglayer.model.exchange import Erase
 from pkglayer.model.package import Header, Imported
@@ -88,7 +88,7 @@ def run_scripts(
     steps = _plan(root, setup, order, removal, kept)
     _check_interpreters(root, order, steps, setup)
     job = _Job(root, setup, progress)
-    job.plant(seed, order)
+    job.seed = seed
     progress.start("Running scriptlets", sum(1 for s in steps if isinstance(s, Run)))
     for step in steps:
         if isinstance(step, Unpack):
@@ -163,21 +163,11 @@ class _Job:
         self.waiting: list[Imported] = []
         self.runs: list[ScriptRun] = []
         self.accounts: list[Account] = []
+        self.seed: Sequence[Account] = ()
         self.notes: list[Note] = []
         self.texts = accountfiles.read_texts(root.path)
-        self.names = accountfiles.read_names(root.path)
+        self.names = self.base_names = accountfiles.read_names(root.path)
         self.absent = frozenset(tampering.find_replaced(root.path))
-
-    def plant(self, seed: Sequence[Account], order: Sequence[Imported]) -> None:
-        """Make the accounts that the state before had, where their packages come again."""
-        packages = frozenset(imported.header.nevra.name for imported in order)
-        again, refused = find_seeds(seed, packages, self.names)
-        accountfiles.add_accounts(self.root.path, again)
-        self.accounts += again
-        self.names = accountfiles.read_names(self.root.path)
-        for account, why in refused:
-            text = f"{account.kind} {account.name} gets another id"
-            self.notes.append(Note(account.package, text, why))
 
     def unpack(self) -> None:
         """Let the files of the packages that wait appear, with their owners."""
@@ -301,8 +291,23 @@ class _Job:
 
     def _notice_accounts(self, package: str) -> None:
         names = accountfiles.read_names(self.root.path)
+        if moves := self._keep_ids(find_added(self.names, names, package), names):
+            names = accountfiles.read_names(self.root.path)
+            self.accounts = [moves.follow(a) for a in self.accounts]
         self.accounts += find_added(self.names, names, package)
         self.names = names
+
+    def _keep_ids(self, added: Sequence[Account], names: Names) -> Renumbering:
+        """Accounts that the state before had keep their ids, and files their owners."""
+        moves = plan_ids(added, self.seed, names, self.base_names)
+        for account, why in moves.refused:
+            text = f"{account.kind} {account.name} gets another id"
+            self.notes.append(Note(account.package, text, why))
+        if moves:
+            accountfiles.renumber(self.root.path, moves)
+            owners.move_owners(self.root.upper, self.root.path, moves)
+            owners.move_owners(self.root.var, self.root.var, moves)
+        return moves
 
     def _make_sysusers(self, imported: Imported) -> None:
         """The accounts of a package's own sysusers.d files exist before its files need owners."""

@@ -8,7 +8,15 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from pkglayer.model.accounts import Names, parse_group, parse_passwd, split_added, to_lines
+from pkglayer.model.accounts import (
+    Names,
+    Renumbering,
+    parse_group,
+    parse_passwd,
+    renumber_lines,
+    split_added,
+    to_lines,
+)
 from pkglayer.model.errors import ScriptError
 from pkglayer.model.record import Account
 from pkglayer.model.sysusers import plan_accounts
@@ -56,6 +64,14 @@ def add_from_sysusers(root: Path, files: Iterable[str], package: str) -> None:
     """Make the accounts that a package's sysusers.d files of the tree ask for."""
     for path in files:
         add_accounts(root, plan_accounts(_read(root, path), read_names(root), package))
+
+
+def renumber(root: Path, moves: Renumbering) -> None:
+    """Change ids in /etc/passwd and /etc/group of the tree."""
+    passwd = renumber_lines(_read(root, "etc/passwd"), {2: moves.uids, 3: moves.gids})
+    group = renumber_lines(_read(root, "etc/group"), {2: moves.gids})
+    _write(root, "etc/passwd", passwd)
+    _write(root, "etc/group", group)
 
 
 def _join(root: Path, user: str, group: str) -> None:

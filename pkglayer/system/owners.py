@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pkglayer.model import pathmap
-from pkglayer.model.accounts import Names
+from pkglayer.model.accounts import Names, Renumbering
 from pkglayer.model.package import FileEntry
 from pkglayer.system import filecaps
 from pkglayer.system.inroot import is_plain, resolve_in, resolve_var
@@ -39,6 +39,27 @@ def fix_owner(place: Path, entry: FileEntry, names: Names) -> Iterator[str]:
     place.chmod(mode)  # after chown, which clears the set-user and set-group bits
     if entry.caps:
         os.setxattr(place, filecaps.XATTR, filecaps.to_xattr(entry.caps), follow_symlinks=False)
+
+
+def move_owners(written: Path, shown: Path, moves: Renumbering) -> None:
+    """Let what was written so far below `written` follow its owners to their new ids.
+
+    `shown` is where the same paths are changed: the mounted view of an overlay's upper directory.
+    """
+    for path in written.rglob("*"):
+        info = path.lstat()
+        uid, gid = moves.uids.get(info.st_uid, -1), moves.gids.get(info.st_gid, -1)
+        if (uid, gid) == (-1, -1) or stat.S_ISCHR(info.st_mode):
+            continue
+        place = shown / path.relative_to(written)
+        caps = b""
+        if stat.S_ISREG(info.st_mode) and filecaps.XATTR in os.listxattr(place):
+            caps = os.getxattr(place, filecaps.XATTR)
+        os.chown(place, uid, gid, follow_symlinks=False)
+        if not stat.S_ISLNK(info.st_mode):
+            place.chmod(stat.S_IMODE(info.st_mode))
+        if caps:
+            os.setxattr(place, filecaps.XATTR, caps)
 
 
 def find_places(

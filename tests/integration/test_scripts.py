@@ -200,6 +200,25 @@ class TestAccounts:
             assert "first" not in done.text("etc/passwd")
             assert parse_passwd(done.text("etc/passwd"))["second"].uid == third.uid
 
+    def test_ids_stay_for_a_script_that_makes_the_user_unasked(
+        self, tmp_path: Path, base: Base
+    ) -> None:
+        files = {"usr/bin/foo": Entry(File("x", 0o4755), "foo", "foo")}
+        scripts = {
+            "pre": "[ $1 -ne 1 ] || useradd -r foo",
+            "post": "echo x > /usr/lib/made; chown foo /usr/lib/made",
+        }
+        foo = build_rpm(tmp_path, "foo", files=files, scripts=scripts)
+        seed = [Account("foo", "group", "foo", 555, -1), Account("foo", "user", "foo", 444, 555)]
+        with scripted(tmp_path, base, [foo], seed=seed) as done:
+            owned = [(done.root.path / p).stat() for p in ("usr/bin/foo", "usr/lib/made")]
+            assert [(i.st_uid, i.st_mode & 0o7777) for i in owned] == [(444, 0o4755), (444, 0o644)]
+            assert owned[0].st_gid == 555
+            assert {(a.kind, a.uid) for a in done.report.accounts} == {
+                ("group", 555),
+                ("user", 444),
+            }
+
     def test_taken_id_is_noted(self, tmp_path: Path) -> None:
         base = make_base(tmp_path)
         foo = build_rpm(tmp_path, "foo", scripts={"pre": "getent group foo || groupadd -r foo"})

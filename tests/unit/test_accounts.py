@@ -2,10 +2,12 @@
 
 from pkglayer.model.accounts import (
     Names,
+    Renumbering,
     find_added,
-    find_seeds,
     parse_group,
     parse_passwd,
+    plan_ids,
+    renumber_lines,
     split_added,
     to_lines,
     to_sysusers,
@@ -78,7 +80,7 @@ class TestToSysusers:
         assert to_sysusers(()) == ""
 
 
-class TestSeeds:
+class TestIds:
     SEED = (
         Account("foo", "group", "foo", 991, -1),
         Account("foo", "user", "foo", 990, 991),
@@ -86,20 +88,37 @@ class TestSeeds:
         Account("gone", "user", "gone", 985, 985),
     )
 
-    def test_only_of_packages_that_come_again(self) -> None:
-        wanted, refused = find_seeds(self.SEED, frozenset({"foo"}), BASE)
-        assert wanted == self.SEED[:2]
-        assert refused == ()
+    def plan(self, before: Names, after: Names) -> Renumbering:
+        return plan_ids(find_added(before, after, "foo"), self.SEED, after, BASE)
 
-    def test_taken_id_is_told(self) -> None:
-        known = names(group="other:x:991:\n")
-        wanted, refused = find_seeds(self.SEED, frozenset({"foo"}), known)
-        assert wanted == (self.SEED[1],)
-        assert refused == ((self.SEED[0], "991 now belongs to other"),)
+    def test_what_was_just_made_gets_its_ids_back(self) -> None:
+        now = names("foo:x:999:998:::\n", "foo:x:998:\n")
+        moves = self.plan(names(), now)
+        assert (moves.uids, moves.gids, moves.refused) == ({999: 990}, {998: 991}, ())
 
-    def test_what_the_base_has_by_now_is_left_to_it(self) -> None:
-        known = names("foo:x:50:50:::\n", "foo:x:50:\n")
-        assert find_seeds(self.SEED, frozenset({"foo"}), known) == ((), ())
+    def test_same_ids_need_nothing(self) -> None:
+        assert not self.plan(names(), names("foo:x:990:991:::\n", "foo:x:991:\n"))
+
+    def test_another_account_of_the_layer_swaps(self) -> None:
+        first = names("new:x:990:990:::\n", "")
+        now = names("new:x:990:990:::\nfoo:x:989:990:::\n", "")
+        assert self.plan(first, now).uids == {989: 990, 990: 989}
+
+    def test_ids_of_the_base_are_its_own(self) -> None:
+        seed = [Account("foo", "group", "foo", 10, -1)]
+        now = names(group="wheel:x:10:\nfoo:x:998:\n")
+        base = names(group="wheel:x:10:\n")
+        moves = plan_ids(find_added(base, now, "foo"), seed, now, base)
+        assert not moves
+        assert [why for _, why in moves.refused] == ["10 now belongs to wheel"]
+
+    def test_a_circle(self) -> None:
+        seed = [Account("p", "user", n, uid, 1) for n, uid in (("a", 2), ("b", 3), ("c", 1))]
+        now = names("a:x:1:1:::\nb:x:2:1:::\nc:x:3:1:::\n", "")
+        moves = plan_ids(find_added(names(), now, "p"), seed, now, names())
+        assert moves.uids == {1: 2, 2: 3, 3: 1}
+        text = renumber_lines("a:x:1:1:::\nb:x:2:1:::\nc:x:3:1:::\n", {2: moves.uids})
+        assert {n: u.uid for n, u in parse_passwd(text).items()} == {"a": 2, "b": 3, "c": 1}
 
     def test_lines_read_back(self) -> None:
         group, user = self.SEED[:2]
