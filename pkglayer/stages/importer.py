@@ -47,7 +47,10 @@ def _find(repo: Repo, package: Package) -> Imported | None:
     commit = repo.resolve(name)
     if not commit or repo.read_commit(commit).metadata.get("pkglayer.import") != IMPORT_VERSION:
         return None
-    return load_import(repo, commit, package)
+    found = load_import(repo, commit, package)
+    if repo.resolve(HEADER_REF + found.header.checksum) != commit:
+        return None  # a run was killed between the two refs; what a state needs goes by this one
+    return found
 
 
 def to_local(repo: Repo, want: Want) -> Package:
