@@ -16,6 +16,7 @@ from typing import Any
 
 import rpm
 
+from pkglayer.log import log
 from pkglayer.model.errors import ConflictError, PkglayerError, StateError
 from pkglayer.system.rpmhome import private_home
 from pkglayer.system.rpmlib import load_header
@@ -171,8 +172,9 @@ def _in_child(work: Any) -> Any:
             os.close(read)
             answer = json.dumps(work()).encode()
             code = 0
-        except BaseException:
-            answer = traceback.format_exc().encode()
+        except BaseException as e:
+            log.debug("in the child: %s", traceback.format_exc())
+            answer = f"{type(e).__name__}: {e}".encode(errors="replace")
         with os.fdopen(write, "wb") as out:
             out.write(answer)
         os._exit(code)
