@@ -43,6 +43,12 @@ class Member:
     prefixes: tuple[str, ...] = ()
     blob: bytes = field(default=b"", repr=False)
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What scripts of a relocatable package are told: where its prefixes are."""
+        names = {f"RPM_INSTALL_PREFIX{n}": prefix for n, prefix in enumerate(self.prefixes)}
+        return {"RPM_INSTALL_PREFIX": self.prefixes[0], **names} if names else {}
+
 
 @dataclass(frozen=True)
 class Unpack:

@@ -217,7 +217,7 @@ class _Job:
                 label=label,
                 script=launch.job,
                 stdin=stdin,
-                env=launch.env,
+                env={**step.owner.environment, **launch.env},
                 binds=launch.binds,
             )
         return self._sandboxed(
@@ -226,6 +226,7 @@ class _Job:
             script=_encode(script.body) if script.body else None,
             arguments=[str(a) for a in step.arguments] if script.body else [],
             stdin=stdin,
+            env=step.owner.environment,
         )
 
     def _sandboxed(
