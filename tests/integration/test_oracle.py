@@ -1,5 +1,6 @@
 """A sample of the oracle (`make oracle` runs all of it), and that it sees what is wrong."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,13 @@ from tests.oracle import corpus
 from tests.oracle.bases import world_base
 from tests.oracle.compare import compare_trees
 from tests.oracle.databases import compare_databases, read_database
-from tests.oracle.ground import Ground, make_ground
+from tests.oracle.ground import (
+    Ground,
+    Refused,
+    install_by_pkglayer,
+    install_by_rpm,
+    make_ground,
+)
 from tests.oracle.judge import Verdict, judge
 from tests.oracle.rows import find_row
 from tests.oracle.trees import scan
@@ -37,6 +44,25 @@ def test_distribution_packages_are_as_rpm_makes_them(tmp_path: Path) -> None:
     verdict = judge(ground, ["redis-server", "nginx-light", "tmux"])
     _assert_same(verdict)
     assert len(verdict.packages) > 10
+
+
+def test_both_refuse_the_same(tmp_path: Path) -> None:
+    rpms = [
+        build_rpm(tmp_path / "rpms", name, **arguments)
+        for packages in corpus.REFUSED.values()
+        for name, arguments in packages.items()
+    ]
+    ground = _made(tmp_path, rpms)
+    accepted = []
+    for title, packages in corpus.REFUSED.items():
+        nevras = [n for n in ground.rpms if n.rsplit("-", 2)[0] in packages]
+        with suppress(Refused):
+            install_by_pkglayer(ground, list(packages))
+            accepted.append(f"{title} by pkglayer")
+        with suppress(Refused):
+            install_by_rpm(ground, nevras)
+            accepted.append(f"{title} by rpm")
+    assert accepted == []
 
 
 def test_what_differs_from_rpm_is_found(tmp_path: Path) -> None:

@@ -244,12 +244,41 @@ _PLAIN = (
     Case("queries in scriptlets", {"queries": {"files": {"usr/share/queries": "x"}, "scripts": {
         "post": "{ getent passwd root; id; pwd; umask; echo $PATH; ls /proc/self/fd | wc -l; }"
                 " >> /etc/journal"}}}),
+    Case("bodies that rpm expands", {"expanded": {"files": {"usr/share/expanded": "x"}, "scripts": {
+        "pre -q": "echo 'query %{NAME} %{EVR}' >> /etc/journal",
+        "post -e": "echo 'macro %{_arch} %{?none}%{!?none:no} %%' >> /etc/journal",
+        "posttrans -e -q": "echo '%{NVRA}' >> /etc/journal || :",
+    }}}),
+    Case("relocatable", {"relocatable": {"extra_spec": "Prefix: /usr/share/reloc\nPrefix: /etc",
+        "files": {"usr/share/reloc/x": "x", "etc/reloc": "x"}, "scripts": {
+            "post": 'echo "$RPM_INSTALL_PREFIX $RPM_INSTALL_PREFIX0 $RPM_INSTALL_PREFIX1"'
+                    " >> /etc/journal"}}}),
+    Case("a link in the way of a directory", {
+        "way-a": {"files": {"usr/share/way/real/x": "x", "usr/share/way/link": Link("real")}},
+        "way-b": {"requires": ["way-a"], "files": {"usr/share/way/link/y": "y"}},
+    }),
     Case("empty package", {"nothing": {}}),
     Case("directories only", {"dirs": {"files": {
         "usr/share/dirs/a": Dir(0o750), "usr/share/dirs/b": Dir(0o1777), "etc/dirs": Dir(0o700),
         "opt/dirs": Dir(0o755), "usr/local/dirs": Dir(0o755), "var/lib/dirs/deep": Dir(0o2750),
     }}}),
 )  # fmt: skip
+
+REFUSED: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "two contents": {"two-a": {"files": {"usr/share/two": "a"}},
+                     "two-b": {"files": {"usr/share/two": "b"}}},
+    "file and directory": {"kind-a": {"files": {"usr/share/kind": "a"}},
+                           "kind-b": {"files": {"usr/share/kind/b": "b"}}},
+    "two targets": {"to-a": {"files": {"usr/share/to": Link("a")}},
+                    "to-b": {"files": {"usr/share/to": Link("b")}}},
+    "a file of the base": {"over": {"files": {"usr/bin/getent": "other"}}},
+    "a requirement": {"lacks": {"requires": ["nobody-has-this"]}},
+    "a conflict": {"against": {"conflicts": ["testos-base"]}},
+    "a failing %pre": {"failing": {"files": {"usr/share/failing": "x"},
+                                   "scripts": {"pre": "exit 3"}}},
+    "a failing %pretrans": {"failing-lua": {"scripts": {"pretrans": ("<lua>", 'error("no")')}}},
+}  # fmt: skip
+"""What neither may install, by title: packages as in a case."""
 
 # Together they are too much for a quick run.
 SLOW = frozenset({"many files"})
