@@ -28,8 +28,12 @@ def find_replaced(root: Path, paths: Iterable[str] = _SOLID) -> Iterator[str]:
 
 def find_diverted(root: Path, var: Path, files: Iterable[FileEntry]) -> Iterator[str]:
     """Files of a package below /var that a link would lead out of it."""
+    directories: dict[str, str] = {}  # nothing changes the tree meanwhile: ask once for each
     for entry in files:
-        real = real_path(root, entry.path)
+        above, _, name = entry.path.rpartition("/")
+        if above not in directories:
+            directories[above] = real_path(root, entry.path).rpartition("/")[0]
+        real = f"{directories[above]}/{name}"
         below = real.removeprefix("var/")
         if below != real and resolve_var(var, below) is None:
             yield entry.path
