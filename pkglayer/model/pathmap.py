@@ -82,7 +82,7 @@ def place(real: str, entry: FileEntry) -> Placement:
 def _factory_lines(real: str, entry: FileEntry) -> tuple[str, ...]:
     path = quote("/" + real)
     if stat.S_ISLNK(entry.mode):
-        return (f"L {path} - - - - {quote(entry.linkto)}",)
+        return (f"L {path} - - - - {to_argument(entry.linkto)}",)
     letter = "d" if stat.S_ISDIR(entry.mode) else "C"
     mode = f"{stat.S_IMODE(entry.mode):04o}"
     return (f"{letter} {path} {mode} {entry.user} {entry.group} - -",)
@@ -92,7 +92,7 @@ def _link_lines(rule: Rule, real: str, below: str) -> tuple[str, ...]:
     name = below if rule.action == "link-files" else below.partition("/")[0]
     link = rule.prefix + name
     up = "../" * link.count("/")
-    return (f"L+ {quote('/' + link)} - - - - {quote(f'{up}{rule.to}{name}')}",)
+    return (f"L+ {quote('/' + link)} - - - - {to_argument(f'{up}{rule.to}{name}')}",)
 
 
 def quote(path: str) -> str:
@@ -101,9 +101,17 @@ def quote(path: str) -> str:
     Only controls and bytes that are no UTF-8 become escapes, which systemd before 253 does not
     know; it takes white space in quotes as it is.
     """
-    text = path.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
-    text = "".join(_escape(c) if _CONTROL.fullmatch(c) else c for c in text)
+    text = to_argument(path.replace("\\", "\\\\").replace('"', '\\"'))
     return f'"{text}"' if text != path or any(c in path for c in " '") else text
+
+
+def to_argument(target: str) -> str:
+    """A link's target as the last field of such a line, which is read to its end and not unquoted.
+
+    A line feed cannot be written there; escaped, the link is wrong but no line of its own.
+    """
+    text = target.replace("%", "%%")
+    return "".join(_escape(c) if _CONTROL.fullmatch(c) else c for c in text)
 
 
 def _escape(char: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pkglayer.model.masks import DROP, Mask, find_mask, normalise
 from pkglayer.model.objects import Xattrs
-from pkglayer.model.pathmap import FACTORY, quote
+from pkglayer.model.pathmap import FACTORY, quote, to_argument
 from pkglayer.model.plan import Plan
 from pkglayer.model.record import Note
 from pkglayer.system.inroot import resolve_in
@@ -136,7 +136,7 @@ def _collect_var(root: Root, path: str, info: os.stat_result) -> None:
     if stat.S_ISDIR(info.st_mode):
         root.tmpfiles.append(f"d {line} {stat.S_IMODE(info.st_mode):04o} {owner} - -")
     elif stat.S_ISLNK(info.st_mode):
-        root.tmpfiles.append(f"L {line} - - - - {quote(_target(source))}")
+        root.tmpfiles.append(f"L {line} - - - - {to_argument(_target(source))}")
     elif checksum := _store(root, real, source, info, mask):
         _put_parents(root, FACTORY + real)
         root.tree.put_file(FACTORY + real, checksum)

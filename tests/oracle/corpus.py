@@ -162,7 +162,9 @@ _PLAIN = (
         "usr/share/names/semi;colon": "x", "usr/share/names/$(dollar)": "x",
         "usr/share/names/-dash": "x", "usr/share/names/.hidden": "x",
         "usr/share/names/a&b|c": "x", "usr/share/names/" + "l" * 200: "x",
-        "var/lib/names/with space": "x", "var/lib/names/grün-日本": "x",
+        "var/lib/names/with space": "x", "var/lib/names/grün-日本": "x", "opt/na me/it's": "x",
+        "var/lib/names/it's": "x", "var/lib/names/50%off": "x", "var/lib/names/d %h": Dir(0o700),
+        "var/lib/names/li nk": Link("with space"), "usr/local/bin/na me": "x",
         "etc/na mes.conf": config("x"),
     }}}),
     Case("places", {"places": {"files": {
