@@ -98,7 +98,12 @@ def test_versions_and_ids_stay(scene: Scene) -> None:
     assert "foo-1-1" in scene.packages
     lines = (scene.next.path / "usr/lib/sysusers.d/00-pkglayer.conf").read_text().splitlines()
     uid, gid = before.split(":")[2:4]
-    assert any(x.split()[:3] == ["u", "svc", f"{uid}:{gid}"] for x in lines), (before, lines)
+    [user] = [line.split() for line in lines if line.startswith("u svc ")]
+    assert user[2].split(":")[0] == uid
+    # The new base has given the group's number to somebody else: it is the base's, and it is told.
+    assert user[2].split(":")[1] != gid
+    notes = query_pkglayer("status", sysroot=scene.sysroot)["deployments"][0]["notes"]
+    assert f"{gid} now belongs to taker" in [n["why"] for n in notes]
     scene.run("upgrade", "--refresh")
     assert "foo-2-1" in scene.packages
 
