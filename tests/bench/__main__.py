@@ -18,11 +18,10 @@ from tests.bench.cases import MANY_NAMES, PROGRAM, Case, dnf_command, find_cases
 from tests.bench.fixtures import BaseFixture, Fixtures
 from tests.bench.measure import Sample, measure, run
 from tests.bench.report import Row
-from tests.bench.stage import Stage, make_stage
+from tests.bench.stage import IMPORTS, Stage, make_stage
 
 BASES = (2_000, 30_000, 120_000)
 TOOLS = ("pkglayer", "reference", "floor", "dnf")
-IMPORT_PREFIXES = ("pkglayer/pkg", "pkglayer/rpm")
 
 
 def main() -> None:
@@ -99,10 +98,10 @@ def _measure_case(
 ) -> Iterator[Row]:
     stage.enable(case.repos)
     stage.publish(stage.base.v1)
-    if not case.cold:
+    if case.cold:
+        stage.chill()
+    else:
         _warm_up(case, stage, work)
-    elif case.deploys:
-        _make_ready(case, stage, work)
     commands = case.commands(stage, work)
     if case.layer and not case.moves and case.start == "bare":
         commands["dnf"] = dnf_command(case, stage, work / "dnf")
@@ -143,19 +142,19 @@ def _warm_up(case: Case, stage: Stage, work: Path) -> None:
     if not case.deploys:
         run(*case.commands(stage, work)["pkglayer"])
         return
-    _make_ready(case, stage, work, keep_imports=True)
+    _make_ready(case, stage, work)
 
 
-def _make_ready(case: Case, stage: Stage, work: Path, *, keep_imports: bool = False) -> None:
-    """Make the commit that `floor` deploys, and a file of the layer's size."""
+def _make_ready(case: Case, stage: Stage, work: Path) -> None:
+    """Make the commit that `floor` deploys, and a file of the layer's size; keep the imports."""
     stage.publish(stage.base.v2 if case.moves else stage.base.v1)
     run(PROGRAM, *case.verb, "--quiet", "--sysroot", stage.path)
     commit = stage.deployment.name.split(".")[0]
     run("ostree", "refs", f"--repo={stage.repo}", f"--create=bench/ready-{case.name}", commit)
-    if keep_imports:
-        for name in IMPORT_PREFIXES:
-            shutil.copytree(stage.repo / "refs/heads" / name, stage.saved / "heads" / name,
-                            dirs_exist_ok=True)  # fmt: skip
+    for name in IMPORTS:
+        shutil.copytree(
+            stage.repo / "refs/heads" / name, stage.saved / "heads" / name, dirs_exist_ok=True
+        )
     stage.restore()
     layer = work / f"layer-{case.name}"
     sizes = run("rpm", "-qp", "--nosignature", "--qf=%{LONGSIZE}\n", *case.rpms(stage)).split()

@@ -23,7 +23,8 @@ class Case:
 
     `start` is the stage: `bare`, or `fifty` with the fifty packages layered; `repos` are enabled;
     `layer` names the RPMs that are in the result (for the tools that start from the base);
-    `cold` forgets metadata, downloads and imports before each run; `moves` publishes the second
+    `cold` forgets metadata, downloads and imports before each run (the floor is that of the warm
+    case); `moves` publishes the second
     base before the run; `deploys` tells that the result is a new deployment.
     """
 
@@ -43,7 +44,7 @@ class Case:
         found: dict[str, Command] = {"pkglayer": ours}
         if reference := _REFERENCES.get(self.name, _layer)(self, stage):
             found["reference"] = reference
-        if self.deploys:
+        if self.deploys and not self.cold:  # a ready commit would have the layer's content
             ready = (work / f"ready-{self.name}").read_text().split()
             found["floor"] = [sys.executable, HERE / "floor.py", stage.path, *ready]
         return found

@@ -15,6 +15,7 @@ from tests.support.repos import repo_file
 
 STATEROOT = "test"
 REFSPEC = "origin:test/base"
+IMPORTS = ("pkglayer/pkg", "pkglayer/rpm")
 _REFS = ("heads/pkglayer", "heads/by-hand", "remotes")
 
 
@@ -57,6 +58,13 @@ class Stage:
     def forget(self) -> None:
         """Drop what is cached beside the repository: metadata and downloads."""
         shutil.rmtree(self.path / f"ostree/deploy/{STATEROOT}/var/cache", ignore_errors=True)
+
+    def chill(self) -> None:
+        """Drop the imports, and the ready commits that have the same content objects."""
+        for name in IMPORTS:
+            shutil.rmtree(self.saved / "heads" / name, ignore_errors=True)
+        shutil.rmtree(self.repo / "refs/heads/bench", ignore_errors=True)
+        self.restore()
 
     def save(self) -> None:
         """Take the refs as they are now for those to come back to."""
