@@ -3,8 +3,10 @@
 The calls are counted by `points.c`, preloaded. What came of it is looked at elsewhere.
 """
 
+import atexit
 import errno
 import os
+import shutil
 import signal
 import struct
 import subprocess
@@ -78,6 +80,7 @@ def run_struck(words: Sequence[str | Path], sysroot: Path, strike: Strike) -> St
 def library() -> Path:
     """The compiled counter, in a directory of this run's own."""
     where = Path(tempfile.mkdtemp(prefix="points-"))
+    atexit.register(shutil.rmtree, where, ignore_errors=True)
     target = where / "points.so"
     words = ["gcc", "-O1", "-Wall", "-shared", "-fPIC", "-o", str(target), str(_SOURCE), "-ldl"]
     subprocess.run(words, check=True, env={"PATH": os.environ["PATH"]})
