@@ -110,7 +110,7 @@ def test_follows_a_repository(tmp_path: Path) -> None:
     scene.run("override", "replace", "tool", "--from", "test")
     assert "tool-3-1" in scene.packages
     scene.publish(_tool(tmp_path / "offer", "4"))
-    scene.run("upgrade")
+    scene.run("upgrade", "--refresh")
     assert "tool-4-1" in scene.packages
     refused = scene.refuse("override", "replace", "tool", "--from", "nowhere", code=3)
     assert "nowhere" in refused
