@@ -1,4 +1,4 @@
-"""The main job on real packages: daemons, tools, a compiler and a language runtime, and they run."""
+"""The main job on real packages: a daemon, tools, a compiler, a language runtime, and they run."""
 
 import json
 import subprocess
