@@ -116,3 +116,9 @@ def to_argument(target: str) -> str:
 
 def _escape(char: str) -> str:
     return "".join(f"\\x{b:02x}" for b in char.encode("utf-8", "surrogateescape"))
+
+
+def parents(path: str) -> list[str]:
+    """The directories above a relative path, the topmost first, without the root itself."""
+    parts = path.split("/")[:-1]
+    return ["/".join(parts[: n + 1]) for n in range(len(parts))]

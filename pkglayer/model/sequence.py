@@ -9,7 +9,7 @@ trigger conditions are compared by a function that the caller brings.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from pkglayer.model.package import FileEntry, Nevra
+from pkglayer.model.package import Nevra
 from pkglayer.model.scriptlet import Scriptlet, Trigger
 
 PRIORITY_BOUND = 10_000
@@ -98,11 +98,6 @@ def needed_names(added: Sequence[Member]) -> frozenset[str]:
     """The names of packages of the base that matter: same names, and those of conditions."""
     wanted = {c[0] for m in added for t in m.triggers if _is_plain(t) for c in t.conditions}
     return frozenset(wanted | {m.nevra.name for m in added})
-
-
-def file_names(files: Sequence[FileEntry]) -> tuple[str, ...]:
-    """Paths in the order that librpm walks them."""
-    return tuple(f.path for f in files)
 
 
 def _is_plain(trigger: Trigger) -> bool:

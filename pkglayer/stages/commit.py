@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pkglayer.model.masks import DROP, Mask, find_mask, normalise
 from pkglayer.model.objects import Xattrs
-from pkglayer.model.pathmap import FACTORY, quote, to_argument
+from pkglayer.model.pathmap import FACTORY, parents, quote, to_argument
 from pkglayer.model.plan import Plan
 from pkglayer.model.record import Note
 from pkglayer.system.inroot import resolve_in
@@ -211,8 +211,6 @@ def _xattrs(path: Path) -> Xattrs:
 
 
 def _put_parents(root: Root, path: str) -> None:
-    parts = path.split("/")[:-1]
-    for number in range(len(parts)):
-        parent = "/".join(parts[: number + 1])
+    for parent in parents(path):
         if not isinstance(root.tree.find(parent), Tree):
             root.tree.put_dir(parent, root.repo.write_dirmeta(0o755))

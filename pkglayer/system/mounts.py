@@ -1,13 +1,12 @@
 """Mounts and mount namespaces, through the C library (Python 3.11 has neither).
 
 Everything is mounted in a private mount namespace of this process, so that nothing stays mounted
-when the process ends, however it ends. Mounts are context managers and undone in reverse.
+when the process ends, however it ends. Whoever mounts also unmounts, in reverse.
 """
 
 import ctypes
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from pkglayer.log import log
@@ -16,8 +15,6 @@ from pkglayer.model.errors import PkglayerError
 _libc = ctypes.CDLL(None, use_errno=True)
 
 CLONE_NEWNS = 0x00020000
-MS_RDONLY = 1
-MS_REMOUNT = 32
 MS_BIND = 4096
 MS_REC = 16384
 MS_SLAVE = 1 << 19
@@ -34,20 +31,12 @@ def unshare_mounts() -> None:
     _mount("none", "/", None, MS_REC | MS_SLAVE, None)
 
 
-@contextmanager
-def overlay(lowers: Sequence[Path], upper: Path, work: Path, target: Path) -> Iterator[Path]:
-    """Mount an overlay on `target` for the body; `lowers` come topmost first.
+class OverlayMount:
+    """An overlay on one target that can be mounted again with other lower layers, topmost first.
 
     The features that write paths or file handles into the upper directory are switched off, so
     that it holds nothing but copied-up files, whiteouts and opaque marks.
     """
-    with overlay_switch(target) as mount:
-        mount(lowers, upper, work)
-        yield target
-
-
-class OverlayMount:
-    """An overlay on one target that can be mounted again with other lower layers."""
 
     def __init__(self, target: Path) -> None:
         self.target = target
@@ -72,21 +61,9 @@ class OverlayMount:
             self.mounted = False
 
 
-@contextmanager
-def overlay_switch(target: Path) -> Iterator[OverlayMount]:
-    """An `OverlayMount` that is unmounted at the end."""
-    mount = OverlayMount(target)
-    try:
-        yield mount
-    finally:
-        mount.umount()
-
-
-def bind(source: Path, target: Path, *, read_only: bool = False) -> None:
+def bind(source: Path, target: Path) -> None:
     """Bind `source` over `target`; undo with `umount`."""
     _mount(str(source), str(target), None, MS_BIND, None)
-    if read_only:
-        _mount("none", str(target), None, MS_BIND | MS_REMOUNT | MS_RDONLY, None)
 
 
 def umount(target: Path) -> None:

@@ -161,7 +161,7 @@ class Root:
 
     def _put(self, package: Imported, entry: FileEntry, path: str, checksum: str) -> None:
         owner = str(package.header.nevra)
-        for parent in _parents(path):
+        for parent in pathmap.parents(path):
             if not isinstance(self.tree.find(parent), Tree):
                 self._check_free(parent, owner, want_dir=True)
                 self.tree.put_dir(parent, self.repo.write_dirmeta(0o755))
@@ -278,7 +278,7 @@ class Root:
         if not real.startswith("var/"):
             return
         below = real.removeprefix("var/")
-        self.var_seed |= {below, *_parents(below)}
+        self.var_seed |= {below, *pathmap.parents(below)}
         # Scriptlets may have put links there, and these mean the tree's paths, never the host's.
         target = resolve_var(self.var, below)
         if target is None:
@@ -298,11 +298,6 @@ class Root:
 
 def _in_tree(real: str) -> str:
     return "usr/" + real if real == "etc" or real.startswith("etc/") else real
-
-
-def _parents(path: str) -> list[str]:
-    parts = path.split("/")[:-1]
-    return ["/".join(parts[: n + 1]) for n in range(len(parts))]
 
 
 def _walk(top: Path) -> Iterator[str]:

@@ -59,13 +59,6 @@ def remotes(repo: Repo) -> tuple[str, ...]:
     return tuple(repo.handle.remote_list() or ())
 
 
-def remote_refs(repo: Repo, remote: str) -> dict[str, str]:
-    """The refs that a remote's summary offers; raises RepositoryError."""
-    with ostree_errors(f"cannot list the refs of the remote {remote}", RepositoryError):
-        _, refs = repo.handle.remote_list_refs(remote, None)
-    return dict(refs)
-
-
 def read_config(repo: Repo, group: str, key: str) -> str:
     """One value of the repository's config file, "" when unset."""
     try:

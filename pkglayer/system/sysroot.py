@@ -273,15 +273,6 @@ class Sysroot:
             self.handle.deployment_set_pinned(self._handle(deployment), pinned)
         self.reload()
 
-    def write_origin(self, deployment: Deployment, origin: Mapping[str, Mapping[str, str]]) -> None:
-        """Replace a deployment's origin file, atomically."""
-        with ostree_errors("cannot write the origin"):
-            self.handle.write_origin_file(self._handle(deployment), _keyfile(origin), None)
-        self.handle.unload()
-        with ostree_errors("cannot read the sysroot", StateError):
-            self.handle.load(None)
-        self._deployments = None
-
     def cleanup(self) -> None:
         """Remove deployment directories and boot files that nothing refers to; objects stay."""
         with ostree_errors("cannot clean up"):
