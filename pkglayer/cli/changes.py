@@ -18,190 +18,190 @@ Specs = Annotated[
         show_default=False,
     ),
 ]
+Request = Annotated[str, typer.Argument(metavar="SPEC", help="A request made by command.")]
 
 
 def register(app: typer.Typer) -> None:
-    """Add the verbs of this module."""
-
-    @verb(app, changes=True, resolves=True)
-    def install(
-        common: Common,
-        specs: Specs,
-        recommends: Annotated[
-            bool, typer.Option("--recommends/--no-recommends", help="Weak dependencies, too.")
-        ] = True,
-        allow_inactive: Annotated[
-            bool, typer.Option(help="Record a request that the base satisfies by itself.")
-        ] = False,
-        on_conflict: Annotated[
-            str,
-            typer.Option(
-                metavar="POLICY",
-                help="When a new base does not fit: fail, hold (the base waits) or skip.",
-            ),
-        ] = "",
-        exclude: Annotated[
-            list[str] | None,
-            typer.Option(metavar="GLOB", help="Packages that must not come along."),
-        ] = None,
-        no_gpg_check: Annotated[
-            list[str] | None,
-            typer.Option(metavar="FILE", help="Take this local RPM without a trusted signature."),
-        ] = None,
-        allow_base_updates: Annotated[
-            bool,
-            typer.Option(help="Let the fewest newer base packages in that it needs, for a time."),
-        ] = False,
-        follow: Annotated[
-            bool,
-            typer.Option("--follow", help="Let local RPMs move to newer ones of the same vendor."),
-        ] = False,
-    ) -> None:
-        """Request packages: resolve, build the layered state, make it the next boot.
-
-        The running state stays as it is. Example: pkglayer install htop 'perl(JSON)' ./tool.rpm
-        """
-        from pkglayer.engine import verbs
-
-        with common.changing(tuple(no_gpg_check or ())) as session:
-            outcome = verbs.install(
-                session, specs, recommends=recommends, allow_inactive=allow_inactive,
-                on_conflict=on_conflict, exclude=exclude or (), base_updates=allow_base_updates,
-                follow=follow,
-            )  # fmt: skip
-            show(common, session, outcome)
-
-    @verb(app, changes=True, resolves=True)
-    def uninstall(
-        common: Common,
-        specs: Annotated[
-            list[str] | None,
-            typer.Argument(metavar="SPEC...", help="Requests to drop.", show_default=False),
-        ] = None,
-        all_requests: Annotated[
-            bool, typer.Option("--all", help="Drop every request made by command.")
-        ] = False,
-    ) -> None:
-        """Drop requests, and the packages that only they needed.
-
-        Needs no network when nothing left needs a repository. Example: pkglayer uninstall htop
-        """
-        from pkglayer.engine import verbs
-        from pkglayer.model.errors import UsageError
-
-        if bool(specs) == all_requests:
-            raise UsageError("name the requests to drop, or give --all",
-                             hint="pkglayer status lists them")  # fmt: skip
-        with common.changing() as session:
-            show(common, session, verbs.uninstall(session, specs or [], all_requests=all_requests))
-
-    @verb(app, changes=True, resolves=True)
-    def upgrade(
-        common: Common,
-        check: Annotated[
-            bool, typer.Option("--check", help="Only look: exit code 77 when nothing is new.")
-        ] = False,
-        preview: Annotated[
-            bool,
-            typer.Option("--preview", help="Resolve on the new base without fetching all of it."),
-        ] = False,
-        allow_downgrade: Annotated[
-            bool, typer.Option(help="Follow the branch to an older base, too.")
-        ] = False,
-        allow_base_updates: Annotated[
-            bool, typer.Option(help="Let requests bring the fewest newer base packages they need.")
-        ] = False,
-    ) -> None:
-        """Follow the branch to its newest base and reapply every request on it.
-
-        Layered packages move to their newest versions. Example: pkglayer upgrade --preview
-        """
-        from pkglayer.engine import verbs
-
-        with common.changing() as session:
-            outcome = verbs.upgrade(
-                session, allow_downgrade=allow_downgrade, preview=preview or check,
-                base_updates=allow_base_updates,
-            )  # fmt: skip
-            show(common, session, outcome)
-            if check and not outcome.differs:
-                raise typer.Exit(77)
-
-    _register_pins(app)
-
-    @verb(app, changes=True, resolves=True)
-    def rebase(
-        common: Common,
-        refspec: Annotated[str, typer.Argument(metavar="REFSPEC", help="[REMOTE:]BRANCH")],
-    ) -> None:
-        """Move to another branch or remote; the requests stay.
-
-        Example: pkglayer rebase fedora:fedora/44/x86_64/silverblue
-        """
-        from pkglayer.engine import verbs
-
-        with common.changing() as session:
-            show(common, session, verbs.rebase(session, refspec))
-
-    @verb(app, changes=True, resolves=True)
-    def deploy(
-        common: Common,
-        which: Annotated[str, typer.Argument(metavar="CHECKSUM|VERSION", help="A base commit.")],
-    ) -> None:
-        """Go to a particular base commit of the branch, with the same requests on it.
-
-        Example: pkglayer deploy 43.20261101.0
-        """
-        from pkglayer.engine import verbs
-
-        with common.changing() as session:
-            show(common, session, verbs.deploy(session, which))
-
-    @verb(app, changes=True, resolves=True)
-    def reconcile(common: Common) -> None:
-        """Bring the newest deployment in line with what was requested, whoever wrote it.
-
-        The systemd path unit calls it after every deployment; it ends at once when nothing is to
-        do. Example: pkglayer reconcile
-        """
-        from pkglayer.engine import verbs
-
-        with common.changing() as session:
-            done = verbs.reconcile(session)
-            if done.outcome is not None:
-                session.progress.note(f"reconciling: {done.reason}")
-                show(common, session, done.outcome)
-            elif common.as_json:
-                print_json({"changed": False, "reason": ""})
+    """Add the verbs of this module, in the order that --help lists them."""
+    change = verb(app, changes=True, resolves=True)
+    for function in (
+        install, uninstall, upgrade, pin_version, unpin_version, rebase, deploy, reconcile,
+    ):  # fmt: skip
+        change(function)
 
 
-def _register_pins(app: typer.Typer) -> None:
-    request = Annotated[str, typer.Argument(metavar="SPEC", help="A request made by command.")]
+def install(
+    common: Common,
+    specs: Specs,
+    recommends: Annotated[
+        bool, typer.Option("--recommends/--no-recommends", help="Weak dependencies, too.")
+    ] = True,
+    allow_inactive: Annotated[
+        bool, typer.Option(help="Record a request that the base satisfies by itself.")
+    ] = False,
+    on_conflict: Annotated[
+        str,
+        typer.Option(
+            metavar="POLICY",
+            help="When a new base does not fit: fail, hold (the base waits) or skip.",
+        ),
+    ] = "",
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(metavar="GLOB", help="Packages that must not come along."),
+    ] = None,
+    no_gpg_check: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE", help="Take this local RPM without a trusted signature."),
+    ] = None,
+    allow_base_updates: Annotated[
+        bool,
+        typer.Option(help="Let the fewest newer base packages in that it needs, for a time."),
+    ] = False,
+    follow: Annotated[
+        bool,
+        typer.Option("--follow", help="Let local RPMs move to newer ones of the same vendor."),
+    ] = False,
+) -> None:
+    """Request packages: resolve, build the layered state, make it the next boot.
 
-    @verb(app, "pin-version", changes=True, resolves=True)
-    def pin_version(
-        common: Common,
-        spec: request,
-        version: Annotated[
-            str, typer.Argument(metavar="[VERSION]", help="A glob; else the one layered now.")
-        ] = "layered",
-    ) -> None:
-        """Keep a request at a version, whatever upgrades bring.
+    The running state stays as it is. Example: pkglayer install htop 'perl(JSON)' ./tool.rpm
+    """
+    from pkglayer.engine import verbs
 
-        Example: pkglayer pin-version nginx '1.24*'
-        """
-        from pkglayer.engine import verbs
+    with common.changing(tuple(no_gpg_check or ())) as session:
+        outcome = verbs.install(
+            session, specs, recommends=recommends, allow_inactive=allow_inactive,
+            on_conflict=on_conflict, exclude=exclude or (), base_updates=allow_base_updates,
+            follow=follow,
+        )  # fmt: skip
+        show(common, session, outcome)
 
-        with common.changing() as session:
-            show(common, session, verbs.pin_version(session, spec, version))
 
-    @verb(app, "unpin-version", changes=True, resolves=True)
-    def unpin_version(common: Common, spec: request) -> None:
-        """Let a request have any version again. Example: pkglayer unpin-version nginx"""
-        from pkglayer.engine import verbs
+def uninstall(
+    common: Common,
+    specs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="SPEC...", help="Requests to drop.", show_default=False),
+    ] = None,
+    all_requests: Annotated[
+        bool, typer.Option("--all", help="Drop every request made by command.")
+    ] = False,
+) -> None:
+    """Drop requests, and the packages that only they needed.
 
-        with common.changing() as session:
-            show(common, session, verbs.pin_version(session, spec, ""))
+    Needs no network when nothing left needs a repository. Example: pkglayer uninstall htop
+    """
+    from pkglayer.engine import verbs
+    from pkglayer.model.errors import UsageError
+
+    if bool(specs) == all_requests:
+        raise UsageError("name the requests to drop, or give --all",
+                         hint="pkglayer status lists them")  # fmt: skip
+    with common.changing() as session:
+        show(common, session, verbs.uninstall(session, specs or [], all_requests=all_requests))
+
+
+def upgrade(
+    common: Common,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only look: exit code 77 when nothing is new.")
+    ] = False,
+    preview: Annotated[
+        bool,
+        typer.Option("--preview", help="Resolve on the new base without fetching all of it."),
+    ] = False,
+    allow_downgrade: Annotated[
+        bool, typer.Option(help="Follow the branch to an older base, too.")
+    ] = False,
+    allow_base_updates: Annotated[
+        bool, typer.Option(help="Let requests bring the fewest newer base packages they need.")
+    ] = False,
+) -> None:
+    """Follow the branch to its newest base and reapply every request on it.
+
+    Layered packages move to their newest versions. Example: pkglayer upgrade --preview
+    """
+    from pkglayer.engine import verbs
+
+    with common.changing() as session:
+        outcome = verbs.upgrade(
+            session, allow_downgrade=allow_downgrade, preview=preview or check,
+            base_updates=allow_base_updates,
+        )  # fmt: skip
+        show(common, session, outcome)
+        if check and not outcome.differs:
+            raise typer.Exit(77)
+
+
+def rebase(
+    common: Common,
+    refspec: Annotated[str, typer.Argument(metavar="REFSPEC", help="[REMOTE:]BRANCH")],
+) -> None:
+    """Move to another branch or remote; the requests stay.
+
+    Example: pkglayer rebase fedora:fedora/44/x86_64/silverblue
+    """
+    from pkglayer.engine import verbs
+
+    with common.changing() as session:
+        show(common, session, verbs.rebase(session, refspec))
+
+
+def deploy(
+    common: Common,
+    which: Annotated[str, typer.Argument(metavar="CHECKSUM|VERSION", help="A base commit.")],
+) -> None:
+    """Go to a particular base commit of the branch, with the same requests on it.
+
+    Example: pkglayer deploy 43.20261101.0
+    """
+    from pkglayer.engine import verbs
+
+    with common.changing() as session:
+        show(common, session, verbs.deploy(session, which))
+
+
+def reconcile(common: Common) -> None:
+    """Bring the newest deployment in line with what was requested, whoever wrote it.
+
+    The systemd path unit calls it after every deployment; it ends at once when nothing is to
+    do. Example: pkglayer reconcile
+    """
+    from pkglayer.engine import verbs
+
+    with common.changing() as session:
+        done = verbs.reconcile(session)
+        if done.outcome is not None:
+            session.progress.note(f"reconciling: {done.reason}")
+            show(common, session, done.outcome)
+        elif common.as_json:
+            print_json({"changed": False, "reason": ""})
+
+
+def pin_version(
+    common: Common,
+    spec: Request,
+    version: Annotated[
+        str, typer.Argument(metavar="[VERSION]", help="A glob; else the one layered now.")
+    ] = "layered",
+) -> None:
+    """Keep a request at a version, whatever upgrades bring.
+
+    Example: pkglayer pin-version nginx '1.24*'
+    """
+    from pkglayer.engine import verbs
+
+    with common.changing() as session:
+        show(common, session, verbs.pin_version(session, spec, version))
+
+
+def unpin_version(common: Common, spec: Request) -> None:
+    """Let a request have any version again. Example: pkglayer unpin-version nginx"""
+    from pkglayer.engine import verbs
+
+    with common.changing() as session:
+        show(common, session, verbs.pin_version(session, spec, ""))
 
 
 def show(common: Common, session: "Session", outcome: "Outcome") -> None:

@@ -6,98 +6,99 @@ import typer
 
 from pkglayer.cli.common import Common, print_json, verb
 
-Which = Annotated[
-    str, typer.Argument(metavar="STATE", help="Index, booted, pending or rollback.")
-]
+Which = Annotated[str, typer.Argument(metavar="STATE", help="Index, booted, pending or rollback.")]
 
 
 def register(app: typer.Typer) -> None:
-    """Add the verbs of this module."""
+    """Add the verbs of this module, in the order that --help lists them."""
+    verb(app)(status)
+    for function in (rollback, pin, unpin, cleanup):
+        verb(app, changes=True)(function)
 
-    @verb(app)
-    def status(
-        common: Common,
-        verbose: Annotated[
-            bool, typer.Option("-v", "--verbose", help="Every layered package and note.")
-        ] = False,
-    ) -> None:
-        """Show every state: base, layered packages, requests, and what waits for what.
 
-        Example: pkglayer status --verbose
-        """
-        from pkglayer.cli import render
-        from pkglayer.engine.notices import find_notices
+def status(
+    common: Common,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="Every layered package and note.")
+    ] = False,
+) -> None:
+    """Show every state: base, layered packages, requests, and what waits for what.
 
-        with common.reading() as session:
-            deployments, notices = session.sysroot.deployments, find_notices(session)
-            if common.as_json:
-                print_json(render.status_json(deployments, notices=notices))
-            else:
-                text = render.render_status(deployments, notices=notices, verbose=verbose)
-                typer.echo(text, nl=False)
+    Example: pkglayer status --verbose
+    """
+    from pkglayer.cli import render
+    from pkglayer.engine.notices import find_notices
 
-    @verb(app, changes=True)
-    def rollback(common: Common) -> None:
-        """Make the previous state the next boot; once more to toggle back.
-
-        Example: pkglayer rollback
-        """
-        from pkglayer.engine import upkeep
-
-        with common.changing() as session:
-            newest = upkeep.rollback(session)
-            if common.as_json:
-                print_json({"checksum": newest.checksum, "version": newest.base.version})
-            else:
-                would = "would be" if common.dry_run else "is"
-                typer.echo(f"The next boot {would} {newest.checksum[:12]} "
-                      f"({newest.base.refspec} {newest.base.version}).")  # fmt: skip
-
-    @verb(app, changes=True)
-    def pin(common: Common, which: Which) -> None:
-        """Keep a state whatever is cleaned up. Example: pkglayer pin booted"""
-        _set_pin(common, which, True)
-
-    @verb(app, changes=True)
-    def unpin(common: Common, which: Which) -> None:
-        """Stop keeping a state. Example: pkglayer unpin 2"""
-        _set_pin(common, which, False)
-
-    @verb(app, changes=True)
-    def cleanup(
-        common: Common,
-        pending: Annotated[
-            bool, typer.Option("--pending", "-p", help="Drop the state queued for the next boot.")
-        ] = False,
-        rollback: Annotated[
-            bool, typer.Option("--rollback", "-r", help="Drop the states kept for rollback.")
-        ] = False,
-        cache: Annotated[bool, typer.Option("--cache", help="Drop downloaded packages.")] = False,
-        metadata: Annotated[
-            bool, typer.Option("--metadata", "-m", help="Drop repository metadata.")
-        ] = False,
-    ) -> None:
-        """Remove what no state needs, and the states asked for; never a booted or pinned one.
-
-        Example: pkglayer cleanup --rollback --cache
-        """
-        from pkglayer.engine import upkeep
-        from pkglayer.log import to_size
-
-        with common.changing() as session:
-            done = upkeep.cleanup(
-                session, pending=pending, rollback=rollback, cache=cache, metadata=metadata
-            )
-        names = [f"{d.index} ({d.checksum[:12]})" for d in done.deployments]
+    with common.reading() as session:
+        deployments, notices = session.sysroot.deployments, find_notices(session)
         if common.as_json:
-            print_json({"deployments": [d.checksum for d in done.deployments],
-                        "refs": list(done.refs), "freed": done.freed})  # fmt: skip
+            print_json(render.status_json(deployments, notices=notices))
         else:
-            would = "Would drop" if common.dry_run else "Dropped"
-            typer.echo(
-                f"{would}: states {', '.join(names) or 'none'}; {len(done.refs)} commits of "
-                f"packages, states and bases. {to_size(done.freed)} came free."
-            )
+            text = render.render_status(deployments, notices=notices, verbose=verbose)
+            typer.echo(text, nl=False)
+
+
+def rollback(common: Common) -> None:
+    """Make the previous state the next boot; once more to toggle back.
+
+    Example: pkglayer rollback
+    """
+    from pkglayer.engine import upkeep
+
+    with common.changing() as session:
+        newest = upkeep.rollback(session)
+        if common.as_json:
+            print_json({"checksum": newest.checksum, "version": newest.base.version})
+        else:
+            would = "would be" if common.dry_run else "is"
+            typer.echo(f"The next boot {would} {newest.checksum[:12]} "
+                  f"({newest.base.refspec} {newest.base.version}).")  # fmt: skip
+
+
+def pin(common: Common, which: Which) -> None:
+    """Keep a state whatever is cleaned up. Example: pkglayer pin booted"""
+    _set_pin(common, which, True)
+
+
+def unpin(common: Common, which: Which) -> None:
+    """Stop keeping a state. Example: pkglayer unpin 2"""
+    _set_pin(common, which, False)
+
+
+def cleanup(
+    common: Common,
+    pending: Annotated[
+        bool, typer.Option("--pending", "-p", help="Drop the state queued for the next boot.")
+    ] = False,
+    rollback: Annotated[
+        bool, typer.Option("--rollback", "-r", help="Drop the states kept for rollback.")
+    ] = False,
+    cache: Annotated[bool, typer.Option("--cache", help="Drop downloaded packages.")] = False,
+    metadata: Annotated[
+        bool, typer.Option("--metadata", "-m", help="Drop repository metadata.")
+    ] = False,
+) -> None:
+    """Remove what no state needs, and the states asked for; never a booted or pinned one.
+
+    Example: pkglayer cleanup --rollback --cache
+    """
+    from pkglayer.engine import upkeep
+    from pkglayer.log import to_size
+
+    with common.changing() as session:
+        done = upkeep.cleanup(
+            session, pending=pending, rollback=rollback, cache=cache, metadata=metadata
+        )
+    names = [f"{d.index} ({d.checksum[:12]})" for d in done.deployments]
+    if common.as_json:
+        print_json({"deployments": [d.checksum for d in done.deployments],
+                    "refs": list(done.refs), "freed": done.freed})  # fmt: skip
+    else:
+        would = "Would drop" if common.dry_run else "Dropped"
+        typer.echo(
+            f"{would}: states {', '.join(names) or 'none'}; {len(done.refs)} commits of "
+            f"packages, states and bases. {to_size(done.freed)} came free."
+        )
 
 
 def _set_pin(common: Common, which: str, pinned: bool) -> None:
