@@ -131,6 +131,7 @@ def _requests(wants: Sequence[Want], applied: bool) -> list[str]:
     by_source: dict[str, list[str]] = {}
     for want in wants:
         name = printable(want.spec) + KIND_WORDS.get(want.kind, "")
+        name += " (signature not checked)" if want.no_gpg_check else ""
         by_source.setdefault(printable(source_text(want)), []).append(name)
     label = "Requested" if applied else "Not applied"
     return [
@@ -146,6 +147,8 @@ def _record_fields(d: Deployment, verbose: bool) -> list[str]:
     plan, lines = d.record.plan, []
     if plan.packages:
         lines += _field("Layered", _packages_text(plan.packages, verbose))
+    for number, row in enumerate(signer_rows(plan.packages) if verbose else ()):
+        lines += _field("" if number else "Signed by", printable(": ".join(row)))
     for number, override in enumerate(plan.overrides):
         text = override_text(override)
         lines += _field("Overrides" if number == 0 else "", printable(text))
@@ -168,6 +171,19 @@ def _record_fields(d: Deployment, verbose: bool) -> list[str]:
     elif d.record.notes:
         lines += _field("Notes", f"{len(d.record.notes)} (pkglayer status --verbose shows them)")
     return lines
+
+
+def signer_rows(packages: Iterable[Package]) -> list[tuple[str, str]]:
+    """Whose signature was seen on how many of these packages, by full fingerprint.
+
+    Packages that are not here yet are left out: their signer is not known.
+    """
+    names: dict[str, list[str]] = {}
+    for package in packages:
+        if package.header_checksum:
+            names.setdefault(package.key, []).append(str(package.nevra))
+    rows = [(key, count(len(found), "package")) for key, found in sorted(names.items()) if key]
+    return [*rows, *([("not checked", ", ".join(names[""]))] if "" in names else [])]
 
 
 def override_text(override: Override) -> str:

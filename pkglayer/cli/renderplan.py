@@ -13,6 +13,7 @@ from pkglayer.cli.render import (
     count,
     override_text,
     package_json,
+    signer_rows,
     source_text,
     time_text,
 )
@@ -54,10 +55,11 @@ def render_plan(
     lines += _listing("Inactive", ((i.want.spec, i.reason) for i in plan.inactive))
     lines += _listing("Skipped", ((s.want.spec, s.why) for s in plan.skipped))
     lines += _listing("Not the newest", ((f.nevra, f"{f.how}: {f.why}") for f in plan.fallbacks))
+    come = [of[n] for n in (*diff.added, *(c.new for c in (*diff.upgraded, *diff.downgraded)))]
+    lines += _listing("Signed by", signer_rows(come))
     lines += _listing("Note", ((f"{n.package}: {n.what}", n.why) for n in notes))
     if not diff:
         lines.append("No package of the layer changes.")
-    come = [of[n] for n in (*diff.added, *(c.new for c in (*diff.upgraded, *diff.downgraded)))]
     lines.append(
         f"The layer has {count(len(plan.packages), 'package')}, {to_size(plan.install_size)}; "
         f"{to_size(sum(p.download_size for p in come))} to download at most."
@@ -146,7 +148,8 @@ def _request_lines(plan: Plan, previous: Plan | None) -> list[str]:
 
 
 def _want_text(want: Want) -> str:
-    return printable(f"{want.spec}  ({source_text(want)})")
+    unchecked = ", signature not checked" if want.no_gpg_check else ""
+    return printable(f"{want.spec}  ({source_text(want)}{unchecked})")
 
 
 def _section(title: str, items: Sequence[Item], row: Callable[[Item], Sequence[str]]) -> list[str]:

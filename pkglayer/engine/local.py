@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pkglayer.engine.session import Session, merge_root
+from pkglayer.log import printable
+from pkglayer.model.errors import UsageError
 from pkglayer.model.offer import CachedHead
 from pkglayer.model.package import Package
 from pkglayer.model.request import Want
@@ -32,8 +34,10 @@ def open_locals(
     """Open the files of local wants for the body; returns the wants by NEVRA, and the files.
 
     Raises UsageError for a file that cannot be opened, PackageError for one that is no RPM, and
-    SignatureError for one without a trusted signature, unless the options name it as an exception.
+    SignatureError for one without a trusted signature, unless the options name it as an exception:
+    then the want says so, and the history.
     """
+    _check_exceptions(session, wants)
     with ExitStack() as stack:
         rpms: list[LocalRpm] = []
         done: list[Want] = []
@@ -45,10 +49,27 @@ def open_locals(
             stack.callback(rpm.file.close)
             rpms.append(rpm)
             package = rpm.package
+            exempt = want.spec in session.options.no_gpg_check
             done.append(
-                replace(want, spec=str(package.nevra), header_checksum=package.header_checksum)
-            )
+                replace(
+                    want, spec=str(package.nevra), header_checksum=package.header_checksum,
+                    no_gpg_check=exempt,
+                )
+            )  # fmt: skip
+            if exempt:
+                session.remarks.append(f"{package.nevra}: signature not checked (--no-gpg-check)")
         yield tuple(done), tuple(rpms)
+
+
+def _check_exceptions(session: Session, wants: Sequence[Want]) -> None:
+    """An exception is for one file that is asked for, in the same words."""
+    files = [w.spec for w in wants if w.kind == "local"]
+    for path in session.options.no_gpg_check:
+        if path not in files:
+            raise UsageError(
+                f"--no-gpg-check names {printable(path)}, which is not asked for",
+                hint="give the file's name twice, spelled alike: --no-gpg-check ./X.rpm ./X.rpm",
+            )
 
 
 def _open(session: Session, path: str) -> LocalRpm:

@@ -60,7 +60,7 @@ class Options:
 @dataclass
 class Session:
     """One run of a verb; `work` is None while nothing may be written; `dropped` tells that a state
-    went away, so that cleaning up pays."""
+    went away, so that cleaning up pays; `remarks` are what the history says of the change."""
 
     sysroot: Sysroot
     settings: Settings
@@ -70,6 +70,7 @@ class Session:
     work: Path | None = None
     dropped: bool = False
     seed: tuple[Account, ...] | None = None
+    remarks: list[str] = field(default_factory=list)
 
     @property
     def repo(self) -> Repo:
@@ -174,6 +175,7 @@ def _recorded(session: Session) -> Iterator[None]:
             after=after,
             digest=record.digest if record else "",
             outcome="done" if after != before else "unchanged",
+            message="\n".join(session.remarks),
         )
     finally:
         if not session.options.dry_run:

@@ -35,7 +35,9 @@ class Want:
     `repo` is the repository that a replacement comes from and follows; `downgrade` says that it
     was older than the base's own when asked for, and stays so until it is reset; `follow` lets a
     local RPM move to newer versions that a repository offers, if signed by the same key or made
-    by the same vendor; `base_updates` allows the fewest newer base packages that it needs.
+    by the same vendor; `base_updates` allows the fewest newer base packages that it needs;
+    `no_gpg_check` says that the administrator let this local RPM in without a look at its
+    signature.
     """
 
     spec: str
@@ -52,6 +54,7 @@ class Want:
     follow: bool = False
     base_updates: bool = False
     args: tuple[str, ...] = ()
+    no_gpg_check: bool = False
 
     @property
     def is_override(self) -> bool:
