@@ -159,6 +159,8 @@ def _record_fields(d: Deployment, verbose: bool) -> list[str]:
         lines += _field(
             "Skipped" if number == 0 else "", printable(f"{skip.want.spec}: {skip.why}")
         )
+    for number, ruling in enumerate(d.record.rulings):
+        lines += _field("Scriptlets" if number == 0 else "", printable(ruling.sentence))
     failed = [s for s in d.record.scripts if s.exit_code]
     for number, script in enumerate(failed):
         text = f"%{script.kind} of {script.package} ended with exit code {script.exit_code}"
@@ -240,6 +242,7 @@ def _state_json(d: Deployment) -> dict[str, Any]:
         "inactive": [asdict(i) for i in record.plan.inactive] if record else [],
         "skipped": [asdict(s) for s in record.plan.skipped] if record else [],
         "scripts": [asdict(s) for s in record.scripts] if record else [],
+        "rulings": [asdict(r) for r in record.rulings] if record else [],
         "accounts": [asdict(a) for a in record.accounts] if record else [],
         "notes": [asdict(n) for n in record.notes] if record else [],
         "origin": d.origin,

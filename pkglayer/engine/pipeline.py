@@ -21,7 +21,7 @@ from pkglayer.model.plan import Base, Plan, plan_digest
 from pkglayer.model.policy import Held
 from pkglayer.model.record import RECORD_PATH, Account, Record, from_json
 from pkglayer.model.request import ORIGIN_GROUP, Request, to_origin
-from pkglayer.model.scriptlet import Limits
+from pkglayer.model.scriptlet import RULES, Limits
 from pkglayer.stages import commit, fetch, importer, kernel, record, root, rpmdb, scripts
 from pkglayer.system import rpmlib
 from pkglayer.system.keyring import load_keyring
@@ -196,7 +196,7 @@ def build(
         with timings.phase("rpmdb"):
             removal = rpmdb.plan_removal(tree, order, plan.overrides)
             dbpath = rpmdb.write_rpmdb(tree, order, plan.base.timestamp, removal)
-        setup = script_setup(session, dbpath, plan.base.timestamp)
+        setup = script_setup(session, plan, dbpath)
         with timings.phase("scripts"):
             report = scripts.run_scripts(
                 tree,
@@ -224,8 +224,8 @@ def build(
     return checksum, made
 
 
-def script_setup(session: Session, dbpath: str, epoch: int) -> scripts.Setup:
-    """How scriptlets run, by the settings."""
+def script_setup(session: Session, plan: Plan, dbpath: str) -> scripts.Setup:
+    """How scriptlets run, by the settings and what the request's rules say."""
     settings = session.settings
     limits = Limits(
         seconds=settings.script_timeout,
@@ -233,7 +233,8 @@ def script_setup(session: Session, dbpath: str, epoch: int) -> scripts.Setup:
         processes=settings.script_processes,
         disk=settings.script_disk,
     )
-    return scripts.Setup(dbpath, epoch, settings.post_failure, limits)
+    rules = (*plan.request.rules, *RULES)
+    return scripts.Setup(dbpath, plan.base.timestamp, settings.post_failure, limits, rules)
 
 
 def near_trees(session: Session) -> list[NearTree]:

@@ -108,9 +108,12 @@ class Session:
         return request if layers_from is None else self.with_layers(request, layers_from)
 
     def with_layers(self, request: Request, tree: Path) -> Request:
-        """The request with the wants of the declared layers in place of any it had."""
+        """The request with the wants of the declared layers in place of any it had, and what
+        settings and layers say about scriptlets."""
         layers = layerfiles.read_layers(tree / "usr", self.etc)
-        return request.with_wants([*request.commanded, *to_wants(layers)])
+        rules = (*self.settings.script_rules, *(r for layer in layers for r in layer.scripts))
+        wanted = request.with_wants([*request.commanded, *to_wants(layers)])
+        return replace(wanted, rules=rules)
 
     def _inherited(self, deployment: Deployment) -> dict[str, str]:
         for other in self.sysroot.deployments:

@@ -199,7 +199,8 @@ def find_drift(session: Session, newest: Deployment) -> str:
         request = session.request_of(newest, tree)
     if newest.record is None:
         return "it is a bare base and packages are requested" if request.wants else ""
-    if newest.record.plan.request.wants != request.wants:
+    built = newest.record.plan.request
+    if (built.wants, built.rules) != (request.wants, request.rules):
         return "the requests or the layers are others than those it was built from"
     if skipped := policy.skipped_requests(newest.record.plan):
         return f"{', '.join(s.want.spec for s in skipped)} may fit by now"

@@ -14,6 +14,8 @@ from typing import Any, NoReturn
 from pkglayer.model.errors import ConfigError, UsageError
 from pkglayer.model.policy import POLICIES
 from pkglayer.model.request import Want, parse_spec
+from pkglayer.model.scriptlet import Rule
+from pkglayer.model.scriptrules import RuleError, parse_rules
 
 SUFFIX = ".toml"
 SOURCE_PREFIX = "layer:"
@@ -57,6 +59,13 @@ KEYS = (
         [],
         "Globs of packages that must not come along, whoever recommends or offers them.",
     ),
+    Key(
+        "scripts",
+        list,
+        [],
+        "Rows about scriptlets, each a table `[[scripts]]` as **pkglayer.toml**(5) has them in "
+        "`[[scripts.rules]]`, whose own rows come first.",
+    ),
 )
 """Every key there is; an unknown one is an error, since ignoring it would lose a wish silently."""
 
@@ -72,6 +81,7 @@ class Layer:
     filename: str = ""
     on_conflict: str = ""
     exclude: tuple[str, ...] = ()
+    scripts: tuple[Rule, ...] = ()
 
     @property
     def source(self) -> str:
@@ -95,15 +105,24 @@ def parse_layer(text: str, filename: str) -> Layer:
         values[name] = value
     if not values["packages"]:
         _fail(filename, text, "packages", "a layer needs at least one package")
+    name = layer_name(filename)
     return Layer(
-        name=layer_name(filename),
+        name=name,
         packages=tuple(dict.fromkeys(values["packages"])),
         description=values["description"],
         recommends=values["recommends"],
         filename=filename,
         on_conflict=values["on_conflict"],
         exclude=tuple(dict.fromkeys(values["exclude"])),
+        scripts=_parse_scripts(values["scripts"], SOURCE_PREFIX + name, text, filename),
     )
+
+
+def _parse_scripts(value: object, source: str, text: str, filename: str) -> tuple[Rule, ...]:
+    try:
+        return parse_rules(value, source)
+    except RuleError as e:
+        _fail(filename, text, "scripts", f"'scripts': {e}")
 
 
 def layer_name(filename: str) -> str:
@@ -167,7 +186,7 @@ def _check(name: str, value: Any, text: str, filename: str) -> None:
     if name == "on_conflict" and value not in POLICIES:
         words = ", ".join(f"'{p}'" for p in POLICIES)
         _fail(filename, text, name, f"'{name}' must be one of {words}, not '{_shown(str(value))}'")
-    if isinstance(value, list):
+    if isinstance(value, list) and name != "scripts":
         for item in value:
             _check_spec(item, name, text, filename)
 

@@ -13,6 +13,7 @@ from pkglayer.model.errors import StateError
 from pkglayer.model.package import Nevra, Package
 from pkglayer.model.plan import Base, Inactive, Override, Plan, Skipped
 from pkglayer.model.request import Request, Want
+from pkglayer.model.scriptlet import REPLACE, RUN, SKIP, Rule
 
 RECORD_PATH = "usr/lib/pkglayer/record.json"
 RECORD_VERSION = 1
@@ -35,6 +36,26 @@ class ScriptRun:
     kind: str
     exit_code: int
     output: str = ""
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """What a row of settings or layers did to one scriptlet: `action` as in `model.scriptlet`."""
+
+    package: str
+    kind: str
+    action: str
+    reason: str
+    seconds: int = 0
+    source: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """What happened and why, in one line."""
+        done = {RUN: "run", SKIP: "not run", REPLACE: "replaced"}[self.action]
+        within = f" within {self.seconds} s" if self.seconds else ""
+        who = self.source.replace(":", " ")
+        return f"%{self.kind} of {self.package} {done}{within}: {self.reason} ({who})"
 
 
 @dataclass(frozen=True)
@@ -65,6 +86,7 @@ class Record:
     scripts: tuple[ScriptRun, ...] = ()
     accounts: tuple[Account, ...] = ()
     notes: tuple[Note, ...] = ()
+    rulings: tuple[Ruling, ...] = ()
 
 
 def to_json(record: Record) -> str:
@@ -97,10 +119,11 @@ def from_json(text: str) -> Record:
 def _record(data: Mapping[str, Any]) -> Record:
     plan = data["plan"]
     wants = tuple(Want(**w) for w in plan["request"]["wants"])
+    rules = _rows(Rule, plan["request"].get("rules", []))
     return Record(
         plan=Plan(
             base=Base(**plan["base"]),
-            request=Request(plan["request"]["refspec"], wants),
+            request=Request(plan["request"]["refspec"], wants, rules),
             packages=tuple(_package(p) for p in plan["packages"]),
             inactive=tuple(Inactive(**{**i, "want": Want(**i["want"])}) for i in plan["inactive"]),
             skipped=tuple(Skipped(Want(**s["want"]), s["why"]) for s in plan["skipped"]),
@@ -110,6 +133,7 @@ def _record(data: Mapping[str, Any]) -> Record:
         scripts=_rows(ScriptRun, data["scripts"]),
         accounts=_rows(Account, data["accounts"]),
         notes=_rows(Note, data["notes"]),
+        rulings=_rows(Ruling, data.get("rulings", [])),
     )
 
 

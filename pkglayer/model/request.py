@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from pkglayer.model.errors import StateError, UsageError
+from pkglayer.model.scriptlet import Rule
 
 ORIGIN_GROUP = "pkglayer"
 ORIGIN_VERSION = 1
@@ -74,10 +75,14 @@ class Want:
 
 @dataclass(frozen=True)
 class Request:
-    """A base (as libostree's refspec, `[remote:]ref`) and everything wanted on it."""
+    """A base (as libostree's refspec, `[remote:]ref`) and everything wanted on it.
+
+    `rules` are what settings and layers say about scriptlets; they come before our own.
+    """
 
     refspec: str
     wants: tuple[Want, ...] = ()
+    rules: tuple[Rule, ...] = ()
 
     def find(self, spec: str) -> Want | None:
         """The command's request of that spec, or the local RPM of that name or NEVRA."""

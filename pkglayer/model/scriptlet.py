@@ -66,13 +66,22 @@ EXPAND, QFORMAT, CRITICAL = 1, 2, 4
 """RPMSCRIPT_FLAG_*: expand macros in the body, then header tags; a failure stops the package."""
 
 RUN, SKIP, REPLACE = "run", "skip", "replace"
+SECTIONS = (
+    *("pretrans", "pre", "post", "posttrans", "preun", "postun"),
+    *("triggerprein", "triggerin", "triggerun", "triggerpostun"),
+    *("filetriggerin", "filetriggerun", "filetriggerpostun"),
+    *("transfiletriggerin", "transfiletriggerun", "transfiletriggerpostun"),
+)
+"""All that a package can have, by rpm's names."""
 
 
 @dataclass(frozen=True)
 class Rule:
     """One row of the policy: globs over package name and section, what to do, and why.
 
-    A replacement's `body` is run by /bin/sh with the same arguments.
+    A replacement's `body` is run by /bin/sh with the same arguments. `seconds` is what it may take,
+    0 for what the settings allow all. `source` says who wrote the row: `settings`, `layer:NAME`, or
+    nothing for our own.
     """
 
     package: str
@@ -80,6 +89,8 @@ class Rule:
     action: str
     reason: str
     body: str = ""
+    seconds: int = 0
+    source: str = ""
 
 
 RULES: tuple[Rule, ...] = (

@@ -13,6 +13,8 @@ from typing import Any
 
 from pkglayer.model.errors import ConfigError
 from pkglayer.model.policy import POLICIES
+from pkglayer.model.scriptlet import Rule
+from pkglayer.model.scriptrules import SETTINGS_SOURCE, RuleError, parse_rules
 
 SETTINGS_PATH = "pkglayer/pkglayer.toml"
 """Below /etc of the merge deployment."""
@@ -30,6 +32,7 @@ class Settings:
     script_memory: int = 2 * 1024**3
     script_processes: int = 512
     script_disk: int = 2 * 1024**3
+    script_rules: tuple[Rule, ...] = ()
     keep_states: int = 1
     cachedir: str = "/var/cache/pkglayer"
     on_conflict: str = "fail"
@@ -91,6 +94,10 @@ def _policies(value: object) -> dict[str, str]:
     return dict(rows)
 
 
+def _rules(value: object) -> tuple[Rule, ...]:
+    return parse_rules(value, SETTINGS_SOURCE)
+
+
 @dataclass(frozen=True)
 class Key:
     """One row: where the key stands in the file, which field it fills, its rule and its purpose."""
@@ -119,6 +126,8 @@ KEYS = (
     Key("scripts", "processes", "script_processes", _number(8, 32768),
         "processes that may exist in one scriptlet at once"),
     Key("scripts", "disk", "script_disk", _size, "how large a file a scriptlet may write"),
+    Key("scripts", "rules", "script_rules", _rules,
+        "rows about scriptlets of certain packages, each a table [[scripts.rules]]; see RULES"),
     Key("states", "keep", "keep_states", _number(1, 100),
         "how many states besides the running one and the next boot are kept to roll back to"),
     Key("cache", "dir", "cachedir", _absolute,
@@ -156,6 +165,8 @@ def parse_settings(text: str, filename: str = SETTINGS_PATH) -> Settings:
                 raise _error(text, filename, table, name, f"unknown key; {_nearby(table, name)}")
             try:
                 values[key.field] = key.check(value)
+            except RuleError as e:
+                raise _error(text, filename, table, name, str(e)) from None
             except _Wrong as e:
                 raise _error(text, filename, table, name, f"must be {e}, not {value!r}") from None
     return Settings(**values)
@@ -185,9 +196,9 @@ def _line_of(text: str, table: str, name: str) -> int:
     """The line (from 1) a key stands on; 0 when it is written in a form not looked for."""
     current = ""
     for number, line in enumerate(text.splitlines(), 1):
-        if header := re.match(r"\s*\[\s*([^\]]+?)\s*\]", line):
+        if header := re.match(r"\s*\[+\s*([^\[\]]+?)\s*\]", line):
             current = header[1].strip("'\"")
-            if current == table and not name:
+            if current == ".".join(filter(None, (table, name))):
                 return number
         key = re.match(r"\s*([\w.'\" -]+?)\s*=", line)
         path = [p.strip(" '\"") for p in key[1].split(".")] if key else []

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from pkglayer.model.accounts import to_sysusers
 from pkglayer.model.plan import Plan
-from pkglayer.model.record import RECORD_PATH, Account, Note, Record, ScriptRun, to_json
+from pkglayer.model.record import RECORD_PATH, Account, Note, Record, Ruling, ScriptRun, to_json
 
 SYSUSERS_PATH = "usr/lib/sysusers.d/00-pkglayer.conf"
 """Early in order: of two lines for one name sysusers.d takes the first, and ours have the ids."""
@@ -24,6 +24,9 @@ class Report(Protocol):
     @property
     def notes(self) -> tuple[Note, ...]: ...
 
+    @property
+    def rulings(self) -> tuple[Ruling, ...]: ...
+
 
 def make_record(
     plan: Plan, digest: str, report: Report, notes: Sequence[Note]
@@ -35,7 +38,7 @@ def make_record(
     """
     every = tuple(sorted({*notes, *report.notes}, key=lambda n: (n.package, n.what, n.why)))
     runs = tuple(r if r.exit_code else replace(r, output="") for r in report.runs)
-    made = Record(plan, digest, runs, report.accounts, every)
+    made = Record(plan, digest, runs, report.accounts, every, report.rulings)
     files = {RECORD_PATH: to_json(made).encode()}
     if report.accounts:
         files[SYSUSERS_PATH] = to_sysusers(report.accounts).encode()

@@ -15,7 +15,7 @@ from pkglayer.model.accounts import Names, Renumbering, find_added, plan_ids
 from pkglayer.model.errors import ScriptError
 from pkglayer.model.exchange import Erase
 from pkglayer.model.package import Header, Imported
-from pkglayer.model.record import Account, Note, ScriptRun
+from pkglayer.model.record import Account, Note, Ruling, ScriptRun
 from pkglayer.model.scriptlet import (
     REPLACE,
     RULES,
@@ -66,6 +66,7 @@ class ScriptReport:
     runs: tuple[ScriptRun, ...] = ()
     accounts: tuple[Account, ...] = ()
     notes: tuple[Note, ...] = ()
+    rulings: tuple[Ruling, ...] = ()
 
 
 def run_scripts(
@@ -165,6 +166,7 @@ class _Job:
         self.accounts: list[Account] = []
         self.seed: Sequence[Account] = ()
         self.notes: list[Note] = []
+        self.rulings: list[Ruling] = []
         self.texts = accountfiles.read_texts(root.path)
         self.names = self.base_names = accountfiles.read_names(root.path)
         self.absent = frozenset(tampering.find_replaced(root.path))
@@ -184,12 +186,12 @@ class _Job:
     def run(self, step: Run) -> None:
         """Run one script, or note why it is not run; raises ScriptError by the policy."""
         nevra, rule = str(step.owner.nevra), _rule(step, self.setup)
+        self._remember(nevra, step.kind, rule)
         if rule.action == SKIP:
-            self.notes.append(Note(nevra, f"%{step.kind}", f"not run: {rule.reason}"))
             return
         if rule.action == REPLACE:
             step = replace(step, script=Scriptlet(step.kind, SHELL, rule.body))
-        outcome = self._run(step)
+        outcome = self._run(step, rule.seconds)
         self.runs.append(ScriptRun(nevra, step.kind, outcome.exit_code, outcome.output))
         if replaced := set(tampering.find_replaced(self.root.path)) - self.absent:
             raise ScriptError(
@@ -205,9 +207,20 @@ class _Job:
         """Put accounts where the base keeps them, and tell what happened."""
         if accountfiles.has_altfiles(self.root.path):
             accountfiles.move_to_altfiles(self.root.path, self.texts)
-        return ScriptReport(tuple(self.runs), tuple(self.accounts), tuple(self.notes))
+        return ScriptReport(
+            tuple(self.runs), tuple(self.accounts), tuple(self.notes), tuple(self.rulings)
+        )
 
-    def _run(self, step: Run) -> sandbox.Outcome:
+    def _remember(self, nevra: str, kind: str, rule: Rule) -> None:
+        if rule.source:
+            ruling = Ruling(nevra, kind, rule.action, rule.reason, rule.seconds, rule.source)
+            if ruling not in self.rulings:
+                self.rulings.append(ruling)
+                self.progress.note(ruling.sentence)
+        elif rule.action == SKIP:
+            self.notes.append(Note(nevra, f"%{kind}", f"not run: {rule.reason}"))
+
+    def _run(self, step: Run, seconds: int) -> sandbox.Outcome:
         script, label = step.script, f"{step.owner.nevra.name} %{step.kind}"
         stdin = _encode("".join(f"{path}\n" for path in step.stdin))
         if rpmlua.needs_librpm(script):
@@ -219,6 +232,7 @@ class _Job:
                 stdin=stdin,
                 env={**step.owner.environment, **launch.env},
                 binds=launch.binds,
+                seconds=seconds,
             )
         return self._sandboxed(
             script.program,
@@ -227,6 +241,7 @@ class _Job:
             arguments=[str(a) for a in step.arguments] if script.body else [],
             stdin=stdin,
             env=step.owner.environment,
+            seconds=seconds,
         )
 
     def _sandboxed(
@@ -239,7 +254,9 @@ class _Job:
         stdin: bytes = b"",
         env: Mapping[str, str] | None = None,
         binds: Sequence[tuple[Path, str]] = (),
+        seconds: int = 0,
     ) -> sandbox.Outcome:
+        limits = self.setup.limits
         return sandbox.run_sandboxed(
             self.root.path,
             self.root.var,
@@ -249,7 +266,7 @@ class _Job:
             stdin=stdin,
             env={"SOURCE_DATE_EPOCH": str(self.setup.epoch), **(env or {})},
             binds=binds,
-            limits=self.setup.limits,
+            limits=replace(limits, seconds=seconds or limits.seconds),
             readonly=[self.setup.dbpath],
             on_line=lambda line: self.progress.note(f"{label}: {line}"),
         )
@@ -269,7 +286,8 @@ class _Job:
         last = outcome.output.strip().splitlines()[-5:]
         raise ScriptError(
             "\n  ".join([f"%{step.kind} of {nevra}{cause} {why}", *last]),
-            hint="nothing was changed; leave the package out, or report it to whoever made it",
+            hint="nothing was changed; leave the package out, report it to whoever made it, or "
+            "write a rule about this scriptlet: man pkglayer.toml",
             data={
                 "package": nevra,
                 "kind": step.kind,

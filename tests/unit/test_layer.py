@@ -33,7 +33,7 @@ def test_defaults_are_the_documented_ones() -> None:
     assert layer == Layer("vim", ("vim",), filename="vim.toml")
     documented = {key.name: key.default for key in KEYS if key.name != "packages"}
     kept = {name: getattr(layer, name) for name in documented}
-    assert kept == {**documented, "exclude": ()}
+    assert kept == {**documented, "exclude": (), "scripts": ()}
 
 
 @pytest.mark.parametrize(

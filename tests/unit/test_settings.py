@@ -57,6 +57,8 @@ def test_values_arrive() -> None:
         ("timeout = 1", "f.toml:1: timeout: unknown key; it belongs into [scripts]"),
         ("[scripts]\ntime = 1", "[scripts] time: unknown key; known here: post-failure, timeout"),
         ("[scripts\n", "f.toml: not valid TOML: "),
+        ("[scripts]\nrules = 1", "f.toml:2: [scripts] rules: must be a list of tables"),
+        ("\n[[scripts.rules]]\npackage = 'x'", "f.toml:2: [scripts] rules: rule 1: 'action' is"),
     ],
 )  # fmt: skip
 def test_mistake_names_file_line_and_key(text: str, says: str) -> None:
@@ -81,4 +83,6 @@ def to_toml(value: object) -> str:
         return str(value).lower()
     if isinstance(value, dict):
         return "{}"
+    if isinstance(value, tuple):
+        return "[]"
     return repr(value).replace("'", '"')
