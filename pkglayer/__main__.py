@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-from pkglayer.cli.app import app
+from pkglayer.cli.app import make_app
 from pkglayer.log import printable
 from pkglayer.model.errors import PkglayerError, SpaceError
 from pkglayer.system import interrupts
@@ -17,7 +17,7 @@ def main() -> None:
     """Run the command line and exit: 0, the error's own code, or 128 plus a signal."""
     interrupts.install()
     try:
-        app(prog_name="pkglayer")
+        make_app(sys.argv[1:])(prog_name="pkglayer")
     except PkglayerError as e:
         _fail(e)
     except BrokenPipeError:

@@ -20,7 +20,7 @@ sys.path.insert(0, str(HERE.parents[1]))
 
 from docs.man.roff import escape, inline, to_roff  # noqa: E402
 from pkglayer import __version__  # noqa: E402
-from pkglayer.cli.app import app  # noqa: E402
+from pkglayer.cli.app import make_app  # noqa: E402
 from pkglayer.model import errors, layer, masks, pathmap, scriptlet, settings  # noqa: E402
 
 COMMON_PANEL = "Common options"
@@ -37,7 +37,7 @@ class Page:
 
 def build_pages() -> Iterator[Page]:
     """All pages: the program's, one for each verb or group of verbs, settings, exactness."""
-    command: Any = typer.main.get_command(app)
+    command: Any = typer.main.get_command(make_app())
     verbs: Mapping[str, Any] = command.commands
     yield Page("pkglayer", 1, _main_page(command, verbs))
     for name, verb in verbs.items():

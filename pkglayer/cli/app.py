@@ -1,51 +1,56 @@
-"""The command line: one typer app, its verbs in one place each; no verb's work is done here."""
+"""The command line: one typer app, its verbs in one place each; no verb's work is done here.
 
+A run knows one verb, so `make_app` imports the module of that verb alone.
+"""
+
+import importlib
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import typer
 
 from pkglayer import __version__
-from pkglayer.cli import (
-    changes,
-    db,
-    deployments,
-    forecast,
-    history,
-    initramfs,
-    kargs,
-    layers,
-    lock,
-    override,
-    packages,
-    why,
-)
 
-app = typer.Typer(
-    name="pkglayer",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="Layer RPM packages on an immutable OSTree base, atomically, and keep them there.\n\n"
-    "Example: pkglayer install htop tmux, then reboot. See also: pkglayer VERB --help.",
-)
+MODULES: Mapping[str, tuple[str, ...]] = {
+    "changes": (
+        "install", "uninstall", "upgrade", "rebase", "deploy", "reconcile", "pin-version",
+        "unpin-version",
+    ),
+    "deployments": ("status", "rollback", "pin", "unpin", "cleanup"),
+    "packages": ("search", "info", "refresh-md"),
+    "db": ("db",),
+    "layers": ("layer",),
+    "history": ("history",),
+    "lock": ("lock", "apply", "verify"),
+    "override": ("override",),
+    "kargs": ("kargs",),
+    "initramfs": ("initramfs",),
+    "forecast": ("forecast",),
+    "why": ("why", "why-not"),
+}  # fmt: skip
+"""Modules of `cli`, in the order of --help, with the verbs and groups that each registers."""
 
-_MODULES = (
-    changes,
-    deployments,
-    packages,
-    db,
-    layers,
-    history,
-    lock,
-    override,
-    kargs,
-    initramfs,
-    forecast,
-    why,
-)
-for _module in _MODULES:
-    _module.register(app)
+
+def make_app(words: Sequence[str] = ()) -> typer.Typer:
+    """The app for a command line: with the verbs of one module, or with all of them.
+
+    `words` are the arguments; unless the first is a known verb, the app has all verbs.
+    """
+    app = typer.Typer(
+        name="pkglayer",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        help="Layer RPM packages on an immutable OSTree base, atomically, and keep them there.\n\n"
+        "Example: pkglayer install htop tmux, then reboot. See also: pkglayer VERB --help.",
+    )
+    app.callback()(root)
+    verb = words[0] if words else ""
+    wanted = [name for name, verbs in MODULES.items() if verb in verbs] or [*MODULES]
+    for name in wanted:
+        importlib.import_module(f"pkglayer.cli.{name}").register(app)
+    return app
 
 
 def _print_version(wanted: bool) -> None:
@@ -54,7 +59,6 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def root(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Version.")

@@ -23,10 +23,10 @@ from pkglayer.model.plan import Base
 from pkglayer.model.record import Account, Record
 from pkglayer.model.request import ORIGIN_GROUP, Request, from_origin
 from pkglayer.model.settings import Settings
-from pkglayer.system import config, history, layerfiles
+from pkglayer.system import config, layerfiles
 from pkglayer.system.objectwriter import OBJECTS_PREFIX
 from pkglayer.system.repo import Repo
-from pkglayer.system.rpmdb import DB_PATHS
+from pkglayer.system.rpmhome import DB_PATHS
 from pkglayer.system.sysroot import Sysroot, open_sysroot
 
 BASE_FILES = (
@@ -159,6 +159,8 @@ def changing(path: Path, stateroot: str, options: Options, progress: Progress) -
 @contextmanager
 def _recorded(session: Session) -> Iterator[None]:
     """Write what the body did, or why it failed, into the history; a dry run leaves no entry."""
+    from pkglayer.system import history  # with its SQLite, which reading verbs do without
+
     sysroot, before = session.sysroot, _next_boot(session)
     entry = HistoryEntry(
         int(time.time()), *history.read_caller(), shlex.join(session.options.command),
@@ -186,6 +188,8 @@ def _recorded(session: Session) -> Iterator[None]:
 
 
 def _write_history(session: Session, entry: HistoryEntry) -> None:
+    from pkglayer.system import history
+
     try:
         history.History(history_path(session.sysroot)).add(entry)
     except (OSError, PkglayerError) as e:

@@ -17,6 +17,7 @@ from pkglayer.model.package import Nevra
 from pkglayer.model.pkgdiff import ChangelogEntry, PackageDiff, diff_changelogs, diff_packages
 from pkglayer.model.rpmargs import reads_every_file
 from pkglayer.system import rpmdb, rpmquery
+from pkglayer.system.rpmhome import DB_PATHS
 from pkglayer.system.rpmlib import evr_compare
 from pkglayer.system.rpmquery import Answer
 
@@ -95,7 +96,7 @@ def open_state(session: Session, target: Target) -> Iterator[StateView]:
         yield StateView(target, root, rpmdb.find_dbpath(root), whole=True)
         return
     with tempfile.TemporaryDirectory(prefix="pkglayer-state-") as copy:
-        for path in rpmdb.DB_PATHS:
+        for path in DB_PATHS:
             session.repo.export(target.commit, path, Path(copy))
         yield StateView(target, Path(copy), rpmdb.find_dbpath(Path(copy)), whole=False)
 

@@ -6,7 +6,6 @@ names file, line and key of whatever is wrong; `system.layerfiles` finds and rea
 
 import difflib
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
@@ -91,6 +90,8 @@ class Layer:
 
 def parse_layer(text: str, filename: str) -> Layer:
     """Read one layer file; raises ConfigError that names file, line and key."""
+    import tomllib  # most machines have no such file, and its parser is slow to load
+
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as e:

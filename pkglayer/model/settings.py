@@ -6,7 +6,6 @@ Repositories are not configured here but in `.repo` files, as for dnf.
 """
 
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -146,6 +145,8 @@ KEYS = (
 
 def parse_settings(text: str, filename: str = SETTINGS_PATH) -> Settings:
     """Read the file's text; raises ConfigError naming file, line and key for what is wrong."""
+    import tomllib  # most machines have no such file, and its parser is slow to load
+
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as e:

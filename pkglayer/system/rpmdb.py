@@ -18,11 +18,8 @@ import rpm
 
 from pkglayer.log import log
 from pkglayer.model.errors import ConflictError, PkglayerError, StateError
-from pkglayer.system.rpmhome import private_home
+from pkglayer.system.rpmhome import DB_PATHS, private_home
 from pkglayer.system.rpmlib import load_header
-
-DB_PATHS = ("usr/lib/sysimage/rpm", "usr/share/rpm")
-"""Where a base may keep its rpmdb, the one in use first; the other is often a link to it."""
 
 _FLAGS = (
     rpm.RPMTRANS_FLAG_JUSTDB

@@ -11,6 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+DB_PATHS = ("usr/lib/sysimage/rpm", "usr/share/rpm")
+"""Where a base may keep its rpmdb, the one in use first; the other is often a link to it."""
+
 
 @contextmanager
 def private_home(dbpath: str) -> Iterator[Path]:

@@ -22,8 +22,7 @@ from pkglayer.model.errors import StateError
 from pkglayer.model.package import Nevra
 from pkglayer.model.pkgdiff import ChangelogEntry, matches
 from pkglayer.model.rpmargs import looks_at_files, plan_query
-from pkglayer.system.rpmdb import DB_PATHS
-from pkglayer.system.rpmhome import private_home
+from pkglayer.system.rpmhome import DB_PATHS, private_home
 from pkglayer.system.run import run
 
 DATABASE = "rpmdb.sqlite"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import typer
 
-from pkglayer.cli.app import app
+from pkglayer.cli.app import make_app
 
 PROJECT = Path(__file__).parents[2]
 PAGES = sorted(
@@ -26,7 +26,7 @@ def test_links_lead_to_files(page: Path) -> None:
 
 
 def test_the_readme_names_every_verb() -> None:
-    command: Any = typer.main.get_command(app)
+    command: Any = typer.main.get_command(make_app())
     table = (PROJECT / "README.md").read_text().partition("## What you can say")[2]
     assert [name for name in command.commands if not re.search(rf"\b{name}\b", table)] == []
 

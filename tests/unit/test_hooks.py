@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import typer
 
-from pkglayer.cli.app import app
+from pkglayer.cli.app import make_app
 
 HOOKS = Path(__file__).parents[2] / "hooks"
 UNITS = sorted(p.name for p in HOOKS.iterdir() if p.suffix in (".path", ".service", ".timer"))
@@ -53,7 +53,7 @@ def test_services_call_a_public_verb_with_options_it_has(name: str) -> None:
     program, verb, *words = shlex.split(read(name)["Service"]["ExecStart"])
     assert program == "/usr/bin/pkglayer"
     assert verb == name.partition(".")[0].removeprefix("pkglayer-")
-    command: Any = typer.main.get_command(app)
+    command: Any = typer.main.get_command(make_app())
     # Parsing fails for an option or argument that the verb does not have.
     command.commands[verb].make_context(verb, words)
 

@@ -14,12 +14,12 @@ import typer
 
 from docs.man.build import build_pages
 from docs.man.roff import escape, inline, to_roff
-from pkglayer.cli.app import app
+from pkglayer.cli.app import make_app
 from pkglayer.model import errors, layer, settings
 
 MAN = Path(__file__).parents[2] / "docs/man"
 PAGES = {f"{page.name}.{page.section}": page.text for page in build_pages()}
-APP: Any = typer.main.get_command(app)
+APP: Any = typer.main.get_command(make_app())
 
 
 def all_verbs() -> Iterator[tuple[str, Any]]:

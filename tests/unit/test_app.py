@@ -1,0 +1,44 @@
+"""The command line's start: each verb loads its own module and nothing heavy."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from pkglayer.cli.app import MODULES, make_app
+
+PROJECT = Path(__file__).parents[2]
+
+
+def verbs_of(*words: str) -> set[str]:
+    command: Any = typer.main.get_command(make_app(words))
+    return set(command.commands)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_names_the_verbs_that_each_module_registers(module: str) -> None:
+    for verb in MODULES[module]:
+        assert verbs_of(verb, "--help") == set(MODULES[module])
+
+
+@pytest.mark.parametrize("words", [(), ("--help",), ("no-such-verb",), ("--version", "status")])
+def test_has_all_verbs_when_none_is_named(words: tuple[str, ...]) -> None:
+    assert verbs_of(*words) == {verb for verbs in MODULES.values() for verb in verbs}
+
+
+@pytest.mark.parametrize(
+    ("imports", "heavy"),
+    [
+        ("pkglayer.__main__", {"gi", "rpm", "hawkey", "libdnf", "rich", "pydantic"}),
+        ("pkglayer.engine.notices", {"rpm", "hawkey", "libdnf", "sqlite3", "tomllib"}),
+    ],
+)
+def test_loads_nothing_heavy_that_it_does_not_need(imports: str, heavy: set[str]) -> None:
+    code = f"import sys, {imports}; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
+    assert not heavy & set(done.stdout.split())
