@@ -25,9 +25,10 @@ def main() -> None:
     except OSError as e:
         _fail(from_os_error(e))
     except interrupts.Interrupted as e:
-        typer.echo("pkglayer: interrupted; the system is as before", err=True)
-        sys.exit(128 + int(e.args[0]))
+        _interrupted(int(e.args[0]))
     except Exception as e:
+        if interrupts.received() and not interrupts.is_final():
+            _interrupted(interrupts.received())  # C code turned the signal into another error
         if "--debug" in sys.argv:
             raise
         _print_error(
@@ -37,6 +38,11 @@ def main() -> None:
             )
         )
         sys.exit(1)
+
+
+def _interrupted(number: int) -> NoReturn:
+    typer.echo("pkglayer: interrupted; the system is as before", err=True)
+    sys.exit(128 + number)
 
 
 def _fail(error: PkglayerError) -> NoReturn:

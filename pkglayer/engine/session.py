@@ -9,7 +9,7 @@ import shlex
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -140,7 +140,7 @@ def reading(path: Path, stateroot: str, options: Options, progress: Progress) ->
 def changing(path: Path, stateroot: str, options: Options, progress: Progress) -> Iterator[Session]:
     """A session under the lock, in a private mount namespace, with a work directory."""
     sysroot = open_sysroot(path, stateroot, write=True)
-    with sysroot.locked(options.wait):
+    with sysroot.locked(_say_waiting(progress) if options.wait else None):
         session = Session(sysroot, _settings(sysroot), options, progress)
         session.dropped = _sweep(sysroot)
         session.work = Path(tempfile.mkdtemp(prefix="work-", dir=sysroot.private_dir))
@@ -154,6 +154,10 @@ def changing(path: Path, stateroot: str, options: Options, progress: Progress) -
                 shutil.rmtree(session.work, ignore_errors=True)
             for phase, seconds in session.timings.phases.items():
                 log.info("timing: %-10s %7.3f s", phase, seconds)
+
+
+def _say_waiting(progress: Progress) -> Callable[[str], None]:
+    return lambda holder: progress.note(f"waiting: the system is being changed by {holder}")
 
 
 @contextmanager

@@ -25,11 +25,13 @@ class _Gate:
 
     closed = False
     done = False
+    received = 0
 
 
 def install() -> None:
     """Let the signals raise `Interrupted` in the main thread from now on."""
     _Gate.closed = _Gate.done = False
+    _Gate.received = 0
     for number in SIGNALS:
         signal.signal(number, _interrupt)
     signal.signal(signal.SIGALRM, _interrupt)
@@ -53,11 +55,17 @@ def is_final() -> bool:
     return _Gate.done
 
 
+def received() -> int:
+    """The signal that began to unwind this run, 0 for none."""
+    return _Gate.received
+
+
 def _interrupt(number: int, _frame: FrameType | None) -> None:
     if _Gate.closed:
         return
     _Gate.closed = True
-    raise Interrupted(signal.SIGTERM if number == signal.SIGALRM else number)
+    _Gate.received = signal.SIGTERM if number == signal.SIGALRM else number
+    raise Interrupted(_Gate.received)
 
 
 def _not_lost(unraisable: Any) -> None:

@@ -4,11 +4,10 @@ Reading needs no root. Everything that writes happens under libostree's own lock
 which `ostree admin` takes too, in a private mount namespace.
 """
 
-import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,12 +30,14 @@ from pkglayer.model.errors import (  # noqa: E402
 from pkglayer.model.kargs import parse_kargs  # noqa: E402
 from pkglayer.model.plan import Base  # noqa: E402
 from pkglayer.system import mounts  # noqa: E402
+from pkglayer.system.holders import name_holder, write_note  # noqa: E402
 from pkglayer.system.interrupts import no_return  # noqa: E402
 from pkglayer.system.repo import Repo  # noqa: E402
 from pkglayer.system.repoerrors import ostree_errors  # noqa: E402
 
 BASE_KEY = "pkglayer.base"
 """Commit metadata of a layered commit: the base commit's checksum."""
+_LOCK_SECONDS = 0.2
 
 
 class Sysroot:
@@ -164,24 +165,26 @@ class Sysroot:
     # --- changing --------------------------------------------------------------------------
 
     @contextmanager
-    def locked(self, wait: bool = False) -> Iterator[None]:
+    def locked(self, on_wait: Callable[[str], None] | None = None) -> Iterator[None]:
         """Hold libostree's lock for the body, in a private mount namespace.
 
         Raises PrivilegeError without root; LockedError, naming the holder, when another process
-        has the lock and `wait` is False.
+        has the lock. With `on_wait` it is told the holder's name instead, and this waits.
         """
         if os.geteuid() != 0:
             raise PrivilegeError("this changes the system and needs root", hint="use sudo")
         if not self._try_lock():
-            if not wait:
-                holder = _read_holder(self.private_dir / "holder")
+            holder = name_holder(self.private_dir / "holder", self.path / "ostree/lock")
+            if on_wait is None:
                 raise LockedError(
                     f"the system is being changed by {holder}",
                     hint="wait until it is done, or use --wait",
                     data={"holder": holder},
                 )
-            with ostree_errors("cannot lock the sysroot", LockedError):
-                self.handle.lock()
+            on_wait(holder)
+            # libostree's own waiting would not let a signal through.
+            while not self._try_lock():
+                time.sleep(_LOCK_SECONDS)
         try:
             self._prepare_private()
             self.reload()
@@ -202,8 +205,7 @@ class Sysroot:
                 f"{self.private_dir} is a link, not root's, or writable by others",
                 hint="find out who made it and remove it",
             )
-        holder = {"pid": os.getpid(), "command": sys.argv, "since": int(time.time())}
-        (self.private_dir / "holder").write_text(json.dumps(holder))
+        write_note(self.private_dir / "holder", sys.argv)
 
     def reload(self) -> None:
         """Read the deployments again."""
@@ -341,15 +343,3 @@ def _keyfile(groups: Mapping[str, Mapping[str, str]]) -> Any:
         for key, value in values.items():
             keyfile.set_value(group, key, value)
     return keyfile
-
-
-def _read_holder(path: Path) -> str:
-    try:
-        holder = json.loads(path.read_text())
-        command = printable(" ".join(holder["command"]))
-        minutes = (time.time() - holder["since"]) / 60
-        if not Path(f"/proc/{int(holder['pid'])}").exists():
-            raise ValueError("left by a run that was killed")
-        return f"process {holder['pid']} ({command}), since {minutes:.0f} minutes"
-    except (OSError, ValueError, KeyError, TypeError):
-        return "another program that holds OSTree's lock (perhaps ostree admin)"

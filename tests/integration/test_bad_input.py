@@ -1,9 +1,7 @@
 """Whatever goes wrong: the message names thing, reason and way out, and the system is as before."""
 
-import fcntl
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -13,13 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cli import PROJECT, clean_environment, query_pkglayer, run_pkglayer
+from tests.support.cli import (
+    PROJECT,
+    clean_environment,
+    query_pkglayer,
+    run_pkglayer,
+    start_pkglayer,
+)
 from tests.support.keys import GpgKey, make_gpg_key, sign_rpm
-from tests.support.ostree import run_ostree
 from tests.support.repos import make_repo, repo_file
 from tests.support.rpms import build_rpm, corrupt
 from tests.support.scene import Scene, find_leftovers, make_scene, take_snapshot
-from tests.support.servers import Server
 from tests.support.witness import fsck
 
 SLOW = {"post": "echo started; sleep 30"}
@@ -231,108 +233,11 @@ def test_no_ostree_system(tmp_path: Path) -> None:
     assert done.returncode == 11
 
 
-def start(scene: Scene, *args: str) -> subprocess.Popen[str]:
-    """Run a verb and go on while it runs."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "pkglayer", *args, "--sysroot", str(scene.sysroot)],
-        env=clean_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-
-
-def read_until(running: subprocess.Popen[str], word: str) -> None:
-    assert running.stdout is not None
-    for line in running.stdout:
-        if word in line:
-            return
-    raise AssertionError(f"it ended without saying {word!r}")
-
-
-def test_two_at_once(scene: Scene) -> None:
-    with start(scene, "install", "slow") as first:
-        read_until(first, "started")
-        done = scene.run("install", "foo", check=False)
-        assert done.returncode == 10
-        assert f"process {first.pid}" in done.stderr
-        assert "install slow" in done.stderr
-        assert "--wait" in done.stderr
-        scene.run("status")
-        first.send_signal(signal.SIGINT)
-        assert first.wait(30) != 0
-    scene.run("install", "foo")
-
-
-def test_waits_for_whoever_holds_the_lock(scene: Scene) -> None:
-    lock = scene.sysroot / "ostree/lock"
-    with lock.open("w") as file:
-        fcntl.lockf(file, fcntl.LOCK_EX)
-        done = scene.run("install", "foo", check=False)
-        assert done.returncode == 10
-        assert "another program" in done.stderr
-        with start(scene, "install", "foo", "--wait") as second:
-            time.sleep(1.5)
-            assert second.poll() is None
-            fcntl.lockf(file, fcntl.LOCK_UN)
-            assert second.wait(60) == 0
-    assert "foo-1-1" in scene.packages
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_interrupted_in_a_scriptlet(scene: Scene, number: signal.Signals) -> None:
-    before = take_snapshot(scene.sysroot)
-    with start(scene, "install", "slow", "foo") as running:
-        read_until(running, "started")
-        running.send_signal(number)
-        rest = running.stdout.read() if running.stdout else ""
-        assert running.wait(30) == 128 + number
-    assert "Traceback" not in rest
-    assert "the system is as before" in rest
-    assert take_snapshot(scene.sysroot) == before
-    assert find_leftovers(scene.sysroot) == []
-    assert query_pkglayer("history", sysroot=scene.sysroot)["entries"][0]["outcome"] == "failed"
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("prefix", ["/repo/repodata/primary", "/repo/big", "/base-repo/objects"])
-def test_interrupted_while_a_server_is_slow(
-    original: Scene, tmp_path: Path, server: Server, prefix: str, number: signal.Signals
-) -> None:
-    scene = original.copy_to(tmp_path)
-    big = build_rpm(scene.tmp, "big", files={"usr/share/big": os.urandom(200_000)})
-    scene.publish(big)
-    url = f"{server.url}/base-repo"
-    run_ostree(
-        "config", f"--repo={scene.sysroot}/ostree/repo", "set", 'remote "origin".url', url
-    )
-    scene.configure(repo_file("test", f"{server.url}/repo"))
-    scene.update_base("2", {"usr/share/noise": os.urandom(200_000)})
-    before = take_snapshot(scene.sysroot)
-    server.fail(prefix, bytes_per_second=20)
-    words = ["upgrade"] if "base" in prefix else ["install", "big"]
-    with start(scene, *words) as running:
-        deadline = time.monotonic() + 60
-        while not any(path.startswith(prefix) for path in server.paths()):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        time.sleep(0.5)
-        running.send_signal(number)
-        began = time.monotonic()
-        try:
-            assert running.wait(20) == 128 + number
-        finally:
-            running.kill()
-        assert time.monotonic() - began < 10
-    assert take_snapshot(scene.sysroot) == before
-    server.heal()
-    scene.run(*words)
-    assert find_leftovers(scene.sysroot) == []
-    fsck(scene.sysroot / "ostree/repo")
-
-
 @pytest.mark.parametrize("delay", [0.15, 0.35, 0.5, 0.7, 0.9])
 def test_killed_at_any_time(scene: Scene, delay: float) -> None:
     """After SIGKILL there is the old state or the new one, and the next run cleans up."""
     before = [s.checksum for s in scene.states]
-    with start(scene, "install", "foo", "bar") as running:
+    with start_pkglayer("install", "foo", "bar", sysroot=scene.sysroot) as running:
         time.sleep(delay)
         running.kill()
     after = [s.checksum for s in scene.states]

@@ -54,6 +54,23 @@ def query_pkglayer(*args: str | Path, sysroot: Path, check: bool = True) -> Any:
     return json.loads(run_pkglayer(*words, sysroot=sysroot, check=check).stdout)
 
 
+def start_pkglayer(*args: str | Path, sysroot: Path) -> subprocess.Popen[str]:
+    """Run a verb and go on while it runs; its whole output is in `stdout`."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "pkglayer", *map(str, args), "--sysroot", str(sysroot)],
+        env=clean_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+
+
+def read_until(running: subprocess.Popen[str], word: str) -> str:
+    """Read the output up to the line with that word, and return the line."""
+    assert running.stdout is not None
+    for line in running.stdout:
+        if word in line:
+            return line
+    raise AssertionError(f"it ended without saying {word!r}")
+
+
 def clean_environment() -> dict[str, str]:
     """Return the variables that a run of pkglayer in a test gets, the same on each machine."""
     return {
