@@ -1,6 +1,7 @@
-"""Verbs about the package databases of states, running or not: db list, diff, query, where."""
+"""Verbs that look into states, running or not: db list, diff, query, where, scripts."""
 
 import sys
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -19,6 +20,7 @@ def register(app: typer.Typer) -> None:
     _add_diff(db)
     _add_query(db)
     _add_where(db)
+    _add_scripts(db)
 
 
 def _add_list(db: typer.Typer) -> None:
@@ -149,6 +151,37 @@ def _add_where(db: typer.Typer) -> None:
         typer.echo("\n".join(columns(lines, indent="")) if lines else "in no state")
         if not found:
             raise typer.Exit(1)
+
+
+def _add_scripts(db: typer.Typer) -> None:
+    @verb(db, "scripts")
+    def scripts(
+        common: Common,
+        state: StateOrCurrent = "",
+        pattern: Annotated[
+            str, typer.Argument(metavar="[PATTERN]", help="Only packages that match, as 'lib*'.")
+        ] = "",
+    ) -> None:
+        """Show which scriptlets ran when a state was built, in order, and what they printed.
+
+        Example: pkglayer db scripts pending nginx
+        """
+        from pkglayer.cli.render import render_runs
+        from pkglayer.engine import states
+        from pkglayer.log import printable
+
+        with common.reading() as session:
+            target, runs = states.list_scripts(session, state, pattern)
+        if common.as_json:
+            rows = [asdict(run) for run in runs or ()]
+            print_json({"version": 1, "state": _target_json(target), "scripts": rows})
+        elif runs is None:
+            typer.echo(printable(f"nothing is layered in {target.label}"))
+        elif runs:
+            typer.echo(render_runs(runs), nl=False)
+        else:
+            whose = f" of a package that matches {pattern}" if pattern else ""
+            typer.echo(printable(f"no scriptlet{whose} ran for {target.label}"))
 
 
 def _target_json(target: Any) -> dict[str, Any]:

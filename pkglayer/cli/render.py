@@ -16,6 +16,7 @@ from pkglayer.model.errors import StateError
 from pkglayer.model.layer import SOURCE_PREFIX
 from pkglayer.model.package import Package
 from pkglayer.model.plan import Base, Override
+from pkglayer.model.record import ScriptRun
 from pkglayer.model.request import ORIGIN_GROUP, Want, from_origin
 
 KIND_WORDS = {
@@ -186,6 +187,16 @@ def signer_rows(packages: Iterable[Package]) -> list[tuple[str, str]]:
             names.setdefault(package.key, []).append(str(package.nevra))
     rows = [(key, count(len(found), "package")) for key, found in sorted(names.items()) if key]
     return [*rows, *([("not checked", ", ".join(names[""]))] if "" in names else [])]
+
+
+def render_runs(runs: Iterable[ScriptRun]) -> str:
+    """Scriptlets in the order in which they ran, each with what it printed."""
+    lines = []
+    for run in runs:
+        ended = f" ended with exit code {run.exit_code}" if run.exit_code else ""
+        lines.append(printable(f"%{run.kind} of {run.package}{ended}"))
+        lines += [_INDENT + printable(line) for line in run.output.splitlines()]
+    return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
 def override_text(override: Override) -> str:

@@ -23,7 +23,7 @@ from pkglayer.model.record import RECORD_PATH, Account, Record, from_json
 from pkglayer.model.request import ORIGIN_GROUP, Request, to_origin
 from pkglayer.model.scriptlet import RULES, Limits
 from pkglayer.stages import commit, fetch, importer, kernel, record, root, rpmdb, scripts
-from pkglayer.system import rpmlib
+from pkglayer.system import repoprinted, rpmlib
 from pkglayer.system.keyring import load_keyring
 from pkglayer.system.overlayroot import NearTree
 from pkglayer.system.rpmmd import Repository
@@ -220,6 +220,7 @@ def build(
             commit.collect(tree)
             made, generated = record.make_record(plan, digest, report, tree.notes)
             checksum = commit.write_state(tree, plan, digest, generated)
+            repoprinted.keep_printed(repo, checksum, report.runs)
             repo.set_transaction_ref(commit.STATE_REF + digest, checksum)
     return checksum, made
 

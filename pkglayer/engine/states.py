@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from pkglayer.engine.session import Session
@@ -15,8 +16,9 @@ from pkglayer.model.deployment import Deployment
 from pkglayer.model.errors import StateError, UsageError
 from pkglayer.model.package import Nevra
 from pkglayer.model.pkgdiff import ChangelogEntry, PackageDiff, diff_changelogs, diff_packages
+from pkglayer.model.record import RECORD_PATH, ScriptRun, from_json
 from pkglayer.model.rpmargs import reads_every_file
-from pkglayer.system import rpmdb, rpmquery
+from pkglayer.system import repoprinted, rpmdb, rpmquery
 from pkglayer.system.rpmhome import DB_PATHS
 from pkglayer.system.rpmlib import evr_compare
 from pkglayer.system.rpmquery import Answer
@@ -106,6 +108,23 @@ def list_state(session: Session, which: str, pattern: str) -> tuple[Target, tupl
     target = find_state(session, which)
     with open_state(session, target) as view:
         return target, view.packages(pattern)
+
+
+def list_scripts(
+    session: Session, which: str, pattern: str
+) -> tuple[Target, tuple[ScriptRun, ...] | None]:
+    """The scriptlets that ran for a state, of packages whose name matches a shell-style pattern.
+
+    With what they printed, where that was kept beside the commit. None for a state without a layer.
+    """
+    target = find_state(session, which)
+    runs = repoprinted.read_printed(session.repo, target.commit)
+    if runs is None:
+        text = session.repo.read_file(target.commit, RECORD_PATH)
+        runs = from_json(text.decode()).scripts if text else None
+    if runs is None or not pattern:
+        return target, runs
+    return target, tuple(r for r in runs if fnmatchcase(Nevra.parse(r.package).name, pattern))
 
 
 def diff_states(session: Session, old: str, new: str, *, changelogs: bool = False) -> StateDiff:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from tests.support.cli import PROJECT, clean_environment, query_pkglayer, run_pk
 from tests.support.ostree import Base, commit_base_update, make_base, make_sysroot, run_ostree
 from tests.support.repos import make_repo, repo_file
 from tests.support.rpms import build_rpm
+from tests.support.scene import Scene, make_scene
 from tests.support.trees import File
 from tests.support.witness import deployments
 
@@ -263,3 +265,56 @@ def test_history_of_the_install(world: World) -> None:
     assert (entry["before"], entry["after"]) == (before.checksum, after.checksum)
     assert (entry["outcome"], entry["number"]) == ("done", 1)
     assert json.loads(json.dumps(entry))["digest"]
+
+
+def test_scripts_are_kept_with_their_words_beside_the_commit(tmp_path: Path) -> None:
+    said = 'echo "$(head -c 9 /dev/urandom | md5sum) by $1"; echo "and more"'
+    loud = build_rpm(tmp_path / "offer", "loud", scripts={"pre": "true", "post": said})
+    silent = build_rpm(tmp_path / "offer", "silent", requires=["loud"], scripts={"post": "true"})
+    scene = make_scene(tmp_path, [loud, silent])
+    assert scene.run("db", "scripts").stdout == "nothing is layered in state 0 (pending)\n"
+    scene.run("install", "loud", "silent")
+    first = scene.next.checksum
+    shown = scene.run("db", "scripts").stdout.splitlines()
+    assert shown[:2] == ["%pre of loud-1-1.noarch", "%post of loud-1-1.noarch"]
+    assert re.fullmatch(r"    [0-9a-f]{32}  - by 1", shown[2])
+    assert shown[3:] == ["    and more", "%post of silent-1-1.noarch"]
+    assert scene.run("db", "scripts", "0", "sil*").stdout == "%post of silent-1-1.noarch\n"
+    rows = json.loads(scene.run("db", "scripts", "--json").stdout)["scripts"]
+    assert [(r["kind"], bool(r["output"])) for r in rows] == [
+        ("pre", False), ("post", True), ("post", False)
+    ]  # fmt: skip
+    _forget(scene.sysroot)
+    scene.run("install", "loud", "silent")
+    assert scene.next.checksum == first
+    assert scene.run("db", "scripts").stdout.splitlines()[2] != shown[2]
+
+
+def test_scripts_of_a_state_from_elsewhere_are_listed_without_words(tmp_path: Path) -> None:
+    loud = build_rpm(tmp_path / "offer", "loud", scripts={"post": "echo words"})
+    scene = make_scene(tmp_path, [loud])
+    scene.run("install", "loud")
+    _detached(scene).unlink()
+    assert scene.run("db", "scripts").stdout == "%post of loud-1-1.noarch\n"
+    assert scene.run("db", "scripts", "0", "x*").stdout.startswith("no scriptlet of a package that")
+
+
+def test_words_go_with_their_state(tmp_path: Path) -> None:
+    loud = build_rpm(tmp_path / "offer", "loud", scripts={"post": "echo words"})
+    scene = make_scene(tmp_path, [loud])
+    scene.run("install", "loud")
+    kept = _detached(scene)
+    scene.run("uninstall", "loud")
+    scene.run("cleanup", "--rollback")
+    assert not kept.exists()
+
+
+def _detached(scene: Scene) -> Path:
+    commit = scene.next.checksum
+    return scene.sysroot / f"ostree/repo/objects/{commit[:2]}/{commit[2:]}.commitmeta"
+
+
+def _forget(sysroot: Path) -> None:
+    """Back to the bare base, with nothing left of what was built."""
+    run_pkglayer("uninstall", "--all", sysroot=sysroot)
+    run_pkglayer("cleanup", "--rollback", sysroot=sysroot)
