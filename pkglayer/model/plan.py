@@ -68,17 +68,28 @@ class Override:
         object.__setattr__(self, "requests", tuple(self.requests))
 
 
+STEPS: Mapping[str, str] = {
+    "older": "an older version of a repository",
+    "cached": "the version that was layered already, from the import cache",
+    "stale": "the same, because its repository is down",
+    "base-update": "a newer package of the base, until the base has it itself",
+}
+"""What is tried, in this order, where the newest version of a package does not fit."""
+
+
 @dataclass(frozen=True)
 class Fallback:
-    """A package that is not the newest on offer.
+    """A package that came by a later step than the newest version on offer.
 
-    `nevra` is the one chosen; `how` is `older` (an older version of a repository), `cached` (the
-    version that was layered already) or `stale` (the same, as its repository is down).
+    `nevra` is the one chosen; `how` is one of `STEPS`, `why` what was in the way of the step
+    before; `requests` are the specs behind it; `needs` is the requirement that was not met.
     """
 
     nevra: str
     how: str
     why: str
+    requests: tuple[str, ...] = ()
+    needs: str = ""
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ class Settings:
     unattended: str = "skip"
     max_hold: int = 7
     repository_policy: Mapping[str, str] = field(default_factory=dict)
+    base_updates: bool = False
 
 
 class _Wrong(ValueError):
@@ -140,6 +141,9 @@ KEYS = (
         "days that a base may be held back; after that status warns and upgrade fails loudly"),
     Key("conflicts", "repositories", "repository_policy", _policies,
         'policy of requests whose packages come from a repository: { updates = "hold" }'),
+    Key("conflicts", "base-updates", "base_updates", _flag,
+        "before a request is given up, let in the fewest newer packages of the base that it needs, "
+        "until the base has them itself; for single requests: install --allow-base-updates"),
 )  # fmt: skip
 
 

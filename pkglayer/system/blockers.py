@@ -9,6 +9,7 @@ error to raise, with every request that is in trouble; the solver's own text goe
 from collections.abc import Callable, Sequence
 
 from pkglayer.model.explain import Blocked, Trouble, Way
+from pkglayer.model.fitting import most_fitting
 from pkglayer.model.names import near_matches, quoted
 from pkglayer.model.offer import CACHE, Offer, Solution
 from pkglayer.model.request import Want
@@ -246,22 +247,12 @@ def _ways(spec: str, blocker: Blocker) -> tuple[Way, ...]:
 
 def _yielding(sack: Sack, rest: Sequence[Choice]) -> list[Trouble]:
     """Each choice fits by itself; those that do not go together with the ones before them."""
-    kept = _most(sack, [], list(rest))
+    kept = most_fitting((), rest, lambda choices: _fits(sack, choices))
     return [_against(sack, c, kept) for c in rest if c not in kept]
 
 
 def _fits(sack: Sack, choices: Sequence[Choice]) -> bool:
     return not sack.solve([p for c in choices for p in c.picks]).problems
-
-
-def _most(sack: Sack, held: list[Choice], more: list[Choice]) -> list[Choice]:
-    """Add what fits of `more` to `held`, halving until single culprits are left out."""
-    if not more or _fits(sack, [*held, *more]):
-        return [*held, *more]
-    if len(more) == 1:
-        return held
-    half = len(more) // 2
-    return _most(sack, _most(sack, held, more[:half]), more[half:])
 
 
 def _against(sack: Sack, choice: Choice, kept: Sequence[Choice]) -> Trouble:
