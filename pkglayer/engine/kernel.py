@@ -48,7 +48,8 @@ def change(session: Session, changes: KargChanges, *, editor: bool = False) -> K
         return Kargs(before, after)
     session.progress.start("Deploying")
     with session.timings.phase("deploy"):
-        session.sysroot.deploy(newest.checksum, newest.origin, kargs=after)
+        keep = session.settings.keep_states
+        session.sysroot.deploy(newest.checksum, newest.origin, keep=keep, kargs=after)
     session.progress.done()
     upkeep.sweep(session)
     return Kargs(before, after, changed=True)

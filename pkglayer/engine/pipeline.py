@@ -263,14 +263,16 @@ def publish(
     origin = {name: dict(group) for name, group in newest.origin.items()}
     origin["origin"] = {"refspec": plan.request.refspec, **extra_origin}
     origin[ORIGIN_GROUP] = to_origin(plan.request)
-    origin.pop("libostree-transient", None)
     if newest.checksum == checksum and newest.origin == origin:
         return False
     session.repo.set_ref(commit.BASE_REF + plan.base.commit, plan.base.commit)
     session.progress.start("Deploying")
     before = set(deployment_ids(session))
     with session.timings.phase("deploy"):
-        sysroot.deploy(checksum, origin, instead_of=newest if replaces else None)
+        sysroot.deploy(
+            checksum, origin,
+            keep=session.settings.keep_states, instead_of=newest if replaces else None,
+        )  # fmt: skip
     session.progress.done()
     session.dropped = bool(before - set(deployment_ids(session)))
     return True

@@ -129,7 +129,8 @@ KEYS = (
     Key("scripts", "rules", "script_rules", _rules,
         "rows about scriptlets of certain packages, each a table [[scripts.rules]]; see RULES"),
     Key("states", "keep", "keep_states", _number(1, 100),
-        "how many states besides the running one and the next boot are kept to roll back to"),
+        "how many states stay to roll back to from the next change on, beside the pinned ones; "
+        "where a state is running, it is the first of them"),
     Key("cache", "dir", "cachedir", _absolute,
         "where repository metadata and downloaded packages lie; must belong to root"),
     Key("conflicts", "default", "on_conflict", _choice(*POLICIES),

@@ -28,6 +28,7 @@ from pkglayer.model.errors import (  # noqa: E402
     UsageError,
 )
 from pkglayer.model.kargs import parse_kargs  # noqa: E402
+from pkglayer.model.keeping import plan_kept  # noqa: E402
 from pkglayer.model.plan import Base  # noqa: E402
 from pkglayer.system import mounts  # noqa: E402
 from pkglayer.system.holders import name_holder, write_note  # noqa: E402
@@ -38,6 +39,10 @@ from pkglayer.system.repoerrors import ostree_errors  # noqa: E402
 BASE_KEY = "pkglayer.base"
 """Commit metadata of a layered commit: the base commit's checksum."""
 _LOCK_SECONDS = 0.2
+TRANSIENT = "libostree-transient"
+"""Group of an origin file that is about one deployment and goes to no later one."""
+KEPT_KEY = "pkglayer-kept"
+"""There beside `pinned`: it is not a person who pinned the deployment, but the setting `keep`."""
 
 
 class Sysroot:
@@ -144,7 +149,7 @@ class Sysroot:
             base=base,
             booted=is_booted,
             staged=d.is_staged(),
-            pinned=d.is_pinned(),
+            pinned=d.is_pinned() and not _is_held(d),
             role=_role(index, is_booted, before, booted is not None),
             origin=origin,
             record=record,
@@ -214,16 +219,15 @@ class Sysroot:
         self._deployments = None
 
     def deploy(
-        self, checksum: str, origin: Mapping[str, Mapping[str, str]], *,
+        self, checksum: str, origin: Mapping[str, Mapping[str, str]], *, keep: int,
         kargs: Sequence[str] | None = None, instead_of: Deployment | None = None,
     ) -> None:  # fmt: skip
         """Make a commit the next boot: staged on a booted host, written directly elsewhere.
 
-        The running deployment and the pinned ones stay; a pending one is replaced. Where nothing
-        is booted, the next boot stays as the one to roll back to, or with `instead_of` all but
-        that deployment stay. /etc is merged from libostree's merge deployment; the kernel
-        arguments are `kargs`, by default those of the next boot, pending changes among them.
-        Cleans nothing.
+        `keep` deployments stay to roll back to, beside the pinned ones and, where nothing is
+        booted, without `instead_of`. The running deployment is the first of them; a pending one is
+        replaced. /etc is merged from libostree's merge deployment; the kernel arguments are
+        `kargs`, by default those of the next boot, pending changes among them. Cleans nothing.
         """
         keyfile = _keyfile(origin)
         merge = self.handle.get_merge_deployment(self.osname)
@@ -232,22 +236,38 @@ class Sysroot:
             kargs = parse_kargs(self.read_options(self.newest))
         override = list(kargs) if kargs is not None else None
         with ostree_errors(f"cannot deploy {checksum[:12]}", DeployError):
+            kept = plan_kept([d for d in self.deployments if d != instead_of], keep)
             if booted is not None and booted.get_osname() == self.osname:
+                self._hold(kept)
                 with no_return():
                     self.handle.stage_tree(self.osname, checksum, keyfile, booted, override, None)
             else:
                 _, new = self.handle.deploy_tree(
                     self.osname, checksum, keyfile, merge, override, None
                 )
-                if instead_of:
-                    gone = (instead_of.checksum, instead_of.serial)
-                    kept = [d for d in self._mine() if (d.get_csum(), d.get_deployserial()) != gone]
-                    self._write([new, *kept])
-                else:
-                    flags = OSTree.SysrootSimpleWriteDeploymentFlags.NO_CLEAN
-                    with no_return():
-                        self.handle.simple_write_deployment(self.osname, new, merge, flags, None)
+                self._write([new, *map(self._handle, kept)])
         self.reload()
+
+    def _hold(self, kept: Sequence[Deployment]) -> None:
+        """Pin what is to outlive the shutdown, when libostree drops what is not pinned.
+
+        What people pinned is left alone; what is held from an earlier change and is not `kept` now
+        is let go.
+        """
+        for deployment in self.deployments:
+            handle = self._handle(deployment)
+            wanted = deployment in kept and not deployment.pinned
+            if _is_held(handle) != wanted and not deployment.staged:
+                self._set_keys(handle, wanted, ("pinned", KEPT_KEY))
+
+    def _set_keys(self, handle: Any, wanted: bool, keys: Sequence[str]) -> None:
+        origin = handle.get_origin()
+        for key in keys:
+            if wanted:
+                origin.set_boolean(TRANSIENT, key, True)
+            else:
+                origin.remove_key(TRANSIENT, key)
+        self.handle.write_origin_file(handle, origin, None)
 
     def read_options(self, deployment: Deployment) -> str:
         """The kernel's command line as the deployment's boot entry has it."""
@@ -271,8 +291,11 @@ class Sysroot:
 
     def set_pinned(self, deployment: Deployment, pinned: bool) -> None:
         """Pin or unpin; a staged deployment cannot be pinned (libostree refuses)."""
+        handle = self._handle(deployment)
         with ostree_errors(f"cannot change the pin of {deployment.index}", StateError), no_return():
-            self.handle.deployment_set_pinned(self._handle(deployment), pinned)
+            if _is_held(handle):
+                self._set_keys(handle, False, (KEPT_KEY,))
+            self.handle.deployment_set_pinned(handle, pinned)
         self.reload()
 
     def cleanup(self) -> None:
@@ -334,7 +357,16 @@ def _origin(deployment: Any) -> tuple[dict[str, dict[str, str]], str]:
             groups[group] = {key: keyfile.get_value(group, key) for key in keys}
     except GLib.Error as e:
         return groups, f"the origin file cannot be read: {e.message}"
+    groups.pop(TRANSIENT, None)
     return groups, ""
+
+
+def _is_held(deployment: Any) -> bool:
+    """Whether it is pinned for the setting `keep`, and not by a person."""
+    origin = deployment.get_origin()
+    if origin is None or not origin.has_group(TRANSIENT):
+        return False
+    return KEPT_KEY in origin.get_keys(TRANSIENT)[0]
 
 
 def _keyfile(groups: Mapping[str, Mapping[str, str]]) -> Any:

@@ -2,7 +2,7 @@
 
 `run_booted(sysroot, script)` enters the next boot in namespaces of its own, with the programs of
 the host in place of its /usr, runs a shell script in which `pkglayer` is a command, and shuts down
-as a system does: a staged deployment is finalised. libostree itself takes it for a booted host. One
+as a system does: a staged deployment is finalised. libostree takes it for a booted host. One call
 is one boot; only `tests/vm` shows that a kernel comes up.
 """
 
