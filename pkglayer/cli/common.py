@@ -26,6 +26,9 @@ def _option(kind: Any, *names: str, help: str, metavar: str | None = None) -> An
     return Annotated[kind, typer.Option(*names, help=help, metavar=metavar, rich_help_panel=panel)]
 
 
+MAX_COMMENT = 1000
+"""Characters: the history is read in lists."""
+
 Globs = list[str] | None
 READ_OPTIONS: dict[str, Any] = {
     "sysroot": _option(Path, "--sysroot", metavar="DIR", help="Root of the OSTree system."),
@@ -35,6 +38,7 @@ READ_OPTIONS: dict[str, Any] = {
 }
 CHANGE_OPTIONS: dict[str, Any] = {
     "dry_run": _option(bool, "-n", "--dry-run", help="Show what would happen and stop."),
+    "comment": _option(str, "--comment", metavar="TEXT", help="Why, for the history."),
     "wait": _option(bool, "--wait", help="Wait while somebody else changes the system."),
     "quiet": _option(bool, "-q", "--quiet", help="No progress."),
     "timings": _option(bool, "--timings", help="Show how long each phase took."),
@@ -56,6 +60,7 @@ POLICY_OPTIONS: dict[str, Any] = {
 }
 _DEFAULTS: Mapping[str, Any] = {
     "sysroot": Path("/"), "stateroot": "", "releasever": "", "unattended": None,
+    "comment": "",
 }  # fmt: skip
 
 
@@ -123,6 +128,7 @@ class Common:
             keep_workdir=v.get("keep_workdir", False),
             skip_broken=v.get("skip_broken", False),
             unattended=_is_unattended(v.get("unattended")),
+            comment=_checked_comment(v.get("comment", "")),
             command=("pkglayer", *sys.argv[1:]),
         )
 
@@ -130,6 +136,14 @@ class Common:
         from pkglayer.log import Lines, Quiet
 
         return Quiet() if self.values.get("quiet") else Lines(sys.stderr)
+
+
+def _checked_comment(text: str) -> str:
+    from pkglayer.model.errors import UsageError
+
+    if len(text) > MAX_COMMENT:
+        raise UsageError(f"the comment has {len(text)} characters", hint=f"at most {MAX_COMMENT}")
+    return text
 
 
 def _is_unattended(said: bool | None) -> bool:

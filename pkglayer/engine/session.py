@@ -18,11 +18,13 @@ from pkglayer.log import Progress, Quiet, Timings, log
 from pkglayer.model.deployment import Deployment
 from pkglayer.model.errors import PkglayerError
 from pkglayer.model.history import HistoryEntry
+from pkglayer.model.kargs import parse_kargs
 from pkglayer.model.layer import to_wants
 from pkglayer.model.plan import Base
 from pkglayer.model.record import Account, Record
 from pkglayer.model.request import ORIGIN_GROUP, Request, from_origin
 from pkglayer.model.settings import Settings
+from pkglayer.model.wish import Wish, diff_wishes, to_json
 from pkglayer.system import config, layerfiles
 from pkglayer.system.objectwriter import OBJECTS_PREFIX
 from pkglayer.system.repo import Repo
@@ -54,6 +56,7 @@ class Options:
     keep_workdir: bool = False
     unattended: bool = False
     skip_broken: bool = False
+    comment: str = ""
     command: tuple[str, ...] = ()
 
 
@@ -115,6 +118,16 @@ class Session:
         wanted = request.with_wants([*request.commanded, *to_wants(layers)])
         return replace(wanted, rules=rules)
 
+    @property
+    def wish(self) -> Wish:
+        """All that is asked for of the next boot. What layer files ask for is known from the record
+        of the newest state that has one; a bare base that an updater put first changes no wish."""
+        newest, record = self.sysroot.newest, self.recorded
+        layered = [w for w in record.plan.request.wants if w.source != "command"] if record else []
+        commanded = self.request_of(newest).commanded
+        kargs = parse_kargs(self.sysroot.read_options(newest))
+        return Wish(newest.base, (*commanded, *layered), kargs)
+
     def _inherited(self, deployment: Deployment) -> dict[str, str]:
         for other in self.sysroot.deployments:
             older = other.booted or other.index > deployment.index
@@ -165,10 +178,10 @@ def _recorded(session: Session) -> Iterator[None]:
     """Write what the body did, or why it failed, into the history; a dry run leaves no entry."""
     from pkglayer.system import history  # with its SQLite, which reading verbs do without
 
-    sysroot, before = session.sysroot, _next_boot(session)
+    sysroot, before, wished = session.sysroot, _next_boot(session), _known_wish(session)
     entry = HistoryEntry(
         int(time.time()), *history.read_caller(), shlex.join(session.options.command),
-        before, before,
+        before, before, comment=session.options.comment,
     )  # fmt: skip
     try:
         yield
@@ -177,18 +190,28 @@ def _recorded(session: Session) -> Iterator[None]:
         entry = replace(entry, outcome="failed", message=text)
         raise
     else:
-        after = _next_boot(session)
+        after, wishes = _next_boot(session), _known_wish(session)
         record = sysroot.deployments[0].record if sysroot.deployments else None
+        changes = diff_wishes(wished, wishes) if wished and wishes else None
         entry = replace(
             entry,
             after=after,
             digest=record.digest if record else "",
-            outcome="done" if after != before else "unchanged",
+            outcome="done" if after != before or changes else "unchanged",
             message="\n".join(session.remarks),
+            changes="" if changes is None else to_json(changes),
         )
     finally:
         if not session.options.dry_run:
             _write_history(session, entry)
+
+
+def _known_wish(session: Session) -> Wish | None:
+    try:
+        return session.wish if session.sysroot.deployments else None
+    except PkglayerError as e:
+        log.debug("what is asked for cannot be read: %s", e.message)
+        return None
 
 
 def _write_history(session: Session, entry: HistoryEntry) -> None:

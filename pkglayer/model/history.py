@@ -1,6 +1,6 @@
 """What was done when, by whom and how: one entry for each change that was tried.
 
-History is only looked at: nothing is ever decided from it.
+History is only looked at; nothing but taking a change back reads from it what was asked for.
 """
 
 from dataclasses import dataclass
@@ -13,8 +13,9 @@ class HistoryEntry:
     `time` in seconds since 1970 (UTC); `user` and `uid` of whoever asked, through sudo as well;
     `command` is the command line, ready to paste; `before` and `after` are the commits that were
     and are the next boot; `digest` is the plan's; `outcome` is `done`, `unchanged` or `failed`;
-    `message` says why it failed or what was special; `number` counts from 1 and is given by the
-    database.
+    `message` says why it failed or what was special; `comment` is why somebody wanted it, in their
+    words; `changes` is what was asked for in another way (`model.wish` reads it), empty where that
+    is not known; `number` counts from 1 and is given by the database.
     """
 
     time: int
@@ -26,4 +27,6 @@ class HistoryEntry:
     digest: str = ""
     outcome: str = "done"
     message: str = ""
+    comment: str = ""
+    changes: str = ""
     number: int = 0

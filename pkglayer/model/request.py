@@ -115,11 +115,7 @@ def to_origin(request: Request) -> dict[str, str]:
     It is written even when nothing is requested: an origin without the group comes from an updater
     that dropped it, and then the previous state's requests are taken up again.
     """
-    defaults = asdict(Want(""))
-    rows = [
-        {k.replace("_", "-"): v for k, v in asdict(w).items() if k == "spec" or v != defaults[k]}
-        for w in request.commanded
-    ]
+    rows = [want_to_row(want) for want in request.commanded]
     return {
         "version": str(OVERRIDES_VERSION if request.overrides else ORIGIN_VERSION),
         "requests": json.dumps(rows, ensure_ascii=True, sort_keys=True),
@@ -138,7 +134,7 @@ def from_origin(refspec: str, group: Mapping[str, str]) -> Request:
         )
     try:
         rows = json.loads(group.get("requests", "[]"))
-        wants = [_to_want(row) for row in rows]
+        wants = [want_from_row(row) for row in rows]
     except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as e:
         raise StateError(
             f"the origin's [{ORIGIN_GROUP}] requests cannot be read: {e}",
@@ -147,7 +143,15 @@ def from_origin(refspec: str, group: Mapping[str, str]) -> Request:
     return Request(refspec).with_wants(wants)
 
 
-def _to_want(row: Mapping[str, Any]) -> Want:
+def want_to_row(want: Want) -> dict[str, Any]:
+    """A want as JSON values, without what is by default."""
+    defaults = asdict(Want(""))
+    values = asdict(want).items()
+    return {k.replace("_", "-"): v for k, v in values if k == "spec" or v != defaults[k]}
+
+
+def want_from_row(row: Mapping[str, Any]) -> Want:
+    """Read `want_to_row`'s values back; raises KeyError or TypeError for what it does not know."""
     known = {k: type(v) for k, v in asdict(Want("")).items()}
     values = {k.replace("-", "_"): v for k, v in row.items()}
     for key, value in values.items():

@@ -12,10 +12,10 @@ from contextlib import closing, contextmanager
 from dataclasses import astuple, fields
 from pathlib import Path
 
-from pkglayer.model.errors import StateError
+from pkglayer.model.errors import StateError, UsageError
 from pkglayer.model.history import HistoryEntry
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 WAIT_SECONDS = 10
 _COLUMNS = [field.name for field in fields(HistoryEntry) if field.name != "number"]
 _TABLE = """
@@ -29,9 +29,13 @@ CREATE TABLE entry (
     after TEXT NOT NULL,
     digest TEXT NOT NULL,
     outcome TEXT NOT NULL,
-    message TEXT NOT NULL
+    message TEXT NOT NULL,
+    comment TEXT NOT NULL DEFAULT '',
+    changes TEXT NOT NULL DEFAULT ''
 )
 """
+_ADDED = {1: ("comment", "changes")}
+"""Columns that a file of an older version does not have."""
 
 
 class History:
@@ -51,7 +55,7 @@ class History:
         with self._open("rwc") as connection, connection:
             connection.execute("BEGIN IMMEDIATE")
             self._prepare(connection)
-            number = connection.execute(statement, astuple(entry)[: len(_COLUMNS)]).lastrowid
+            number = connection.execute(statement, _to_row(entry)).lastrowid
         return number or 0
 
     def read(self, limit: int = 0) -> tuple[HistoryEntry, ...]:
@@ -60,13 +64,22 @@ class History:
             return ()
         # Only who can write can finish what a crash left; others read what is there.
         mode = "rw" if os.access(self.path, os.W_OK) else "ro"
-        names = ", ".join([*_COLUMNS, "number"])
-        statement = f"SELECT {names} FROM entry ORDER BY number DESC LIMIT ?"
         with self._open(mode) as connection:
-            if self._version(connection) == 0:
+            version = self._version(connection)
+            if version == 0:
                 return ()
+            absent = _ADDED.get(version, ())
+            names = ", ".join("''" if name in absent else name for name in [*_COLUMNS, "number"])
+            statement = f"SELECT {names} FROM entry ORDER BY number DESC LIMIT ?"
             rows = connection.execute(statement, (limit or -1,)).fetchall()
         return tuple(HistoryEntry(*row) for row in rows)
+
+    def find(self, number: int) -> HistoryEntry:
+        """One entry by its number; raises UsageError when there is none."""
+        found = next((entry for entry in self.read() if entry.number == number), None)
+        if found is None:
+            raise UsageError(f"the history has no change {number}", hint="see: pkglayer history")
+        return found
 
     @contextmanager
     def _open(self, mode: str) -> Iterator[sqlite3.Connection]:
@@ -94,21 +107,34 @@ class History:
         return version
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        if self._version(connection) == 0:
+        version = self._version(connection)
+        if version == SCHEMA_VERSION:
+            return
+        if version == 0:
             connection.execute(_TABLE)
-            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION:d}")
+        for name in _ADDED.get(version, ()):
+            connection.execute(f"ALTER TABLE entry ADD COLUMN {name} TEXT NOT NULL DEFAULT ''")
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION:d}")
+
+
+def _to_row(entry: HistoryEntry) -> list[str | int]:
+    """The columns' values; words that are no UTF-8 (command lines need not be) are escaped."""
+    values = astuple(entry)[: len(_COLUMNS)]
+    return [v.encode(errors="backslashreplace").decode() if isinstance(v, str) else v
+            for v in values]  # fmt: skip
 
 
 def read_caller() -> tuple[str, int]:
-    """(user name, uid) of the person behind this program, also through sudo or su.
+    """(user name, uid) of the person behind this program, also through sudo, su or pkexec.
 
     The kernel's login uid counts, since it stays the same from login on; without a login (a timer,
-    a container) it is sudo's word, then our own uid.
+    a container) it is the word of sudo or pkexec, then our own uid.
     """
     uid = _login_uid()
     if uid is None:
-        sudo = os.environ.get("SUDO_UID", "")
-        uid = int(sudo) if os.getuid() == 0 and sudo.isdecimal() else os.getuid()
+        said = [os.environ.get(name, "") for name in ("SUDO_UID", "PKEXEC_UID")]
+        behind = [int(text) for text in said if text.isdecimal()] if os.getuid() == 0 else []
+        uid = next(iter(behind), os.getuid())
     try:
         return pwd.getpwuid(uid).pw_name, uid
     except (KeyError, OverflowError):

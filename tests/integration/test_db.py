@@ -257,10 +257,11 @@ def test_presets(world: World) -> None:
 
 
 def test_history_of_the_install(world: World) -> None:
-    first, second = lines(world, "history")
+    first, second, *asked = lines(world, "history")
     assert first.endswith(f"done       pkglayer install foo --sysroot {world.sysroot}")
     before, after = deployments(world.sysroot)[1], deployments(world.sysroot)[0]
     assert second.strip() == f"{before.checksum[:12]} -> {after.checksum[:12]}"
+    assert [line.strip() for line in asked] == ["+ based (layer base)", "+ foo"]
     [entry] = query_pkglayer("history", sysroot=world.sysroot)["entries"]
     assert (entry["before"], entry["after"]) == (before.checksum, after.checksum)
     assert (entry["outcome"], entry["number"]) == ("done", 1)

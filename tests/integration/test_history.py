@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from pkglayer.model.errors import StateError
+from pkglayer.model.errors import StateError, UsageError
 from pkglayer.model.history import HistoryEntry
 from pkglayer.system import history as history_module
 from pkglayer.system.history import History, read_caller
-from tests.support.cli import PROJECT
+from tests.support.cli import PROJECT, query_pkglayer
+from tests.support.rpms import build_rpm
+from tests.support.scene import Scene, make_scene
 
 FIRST = HistoryEntry(
     time=1_700_000_000,
@@ -28,7 +30,18 @@ FIRST = HistoryEntry(
     digest="d" * 64,
     outcome="done",
     message="two\nlines",
+    comment="because",
+    changes="[]",
 )
+VERSION_1 = """
+CREATE TABLE entry (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER NOT NULL, user TEXT NOT NULL,
+    uid INTEGER NOT NULL, command TEXT NOT NULL, before TEXT NOT NULL, after TEXT NOT NULL,
+    digest TEXT NOT NULL, outcome TEXT NOT NULL, message TEXT NOT NULL
+);
+INSERT INTO entry VALUES (4, 1700000000, 'ann', 1000, 'c', 'a', 'b', 'd', 'done', 'm');
+PRAGMA user_version = 1;
+"""
 
 
 def test_entries_come_back_newest_first(tmp_path: Path) -> None:
@@ -65,7 +78,7 @@ def test_a_crash_within_a_write_leaves_the_entries_before(tmp_path: Path) -> Non
         "c.execute('PRAGMA cache_size = 1'); c.execute('PRAGMA cache_spill = 1');"
         "c.execute('BEGIN IMMEDIATE');"
         "[c.execute('INSERT INTO entry SELECT NULL, time, user, uid, command, before, after,"
-        " digest, outcome, hex(randomblob(9000)) FROM entry WHERE number = 1')"
+        " digest, outcome, hex(randomblob(9000)), comment, changes FROM entry WHERE number = 1')"
         " for _ in range(200)];"
         "c.execute('DELETE FROM entry WHERE number = 1'); os.kill(os.getpid(), signal.SIGKILL)"
     )
@@ -143,12 +156,97 @@ def test_an_empty_file_is_an_empty_history(tmp_path: Path) -> None:
     assert history.add(FIRST) == 1
 
 
+def test_a_file_of_the_first_version_is_read_and_goes_on(tmp_path: Path) -> None:
+    history = History(tmp_path / "history.sqlite")
+    with closing(sqlite3.connect(history.path)) as connection:
+        connection.executescript(VERSION_1)
+    old = HistoryEntry(1_700_000_000, "ann", 1000, "c", "a", "b", "d", "done", "m", number=4)
+    content = history.path.read_bytes()
+    assert history.read() == (old,)
+    assert history.path.read_bytes() == content  # whoever only reads leaves it as it is
+    assert history.add(FIRST) == 5
+    assert history.read() == (replace(FIRST, number=5), old)
+    assert history.find(4) == old
+    with pytest.raises(UsageError, match="no change 3"):
+        history.find(3)
+
+
+def test_words_that_are_no_text_are_escaped(tmp_path: Path) -> None:
+    history = History(tmp_path / "history.sqlite")
+    history.add(replace(FIRST, command="pkglayer install \udcff", comment="\udc80"))
+    [entry] = history.read()
+    assert (entry.command, entry.comment) == ("pkglayer install \\udcff", "\\udc80")
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    """`foo` and `bar` on offer, nothing layered."""
+    tmp = tmp_path_factory.mktemp("history")
+    return make_scene(tmp, [build_rpm(tmp, "foo"), build_rpm(tmp, "bar")])
+
+
+def test_who_asked_for_what_and_why(scene: Scene) -> None:
+    why = "\x1b[31mticket 7\nfor \u202eann\udcff"
+    scene.run("install", "foo", "--comment", why, env={"PKEXEC_UID": "1"})
+    scene.run("pin-version", "foo", "1*", "--comment", "stay")
+    scene.run("kargs", "--append=quiet", "--comment", "less noise")
+    scene.run("uninstall", "foo")
+    scene.run("install", "none", check=False)
+    text = scene.run("history").stdout
+    shown = "\\x1b[31mticket 7\\nfor \\u202eann\\udcff"
+    assert f"   comment: {shown}\n" in text
+    assert not set(text) & set("\x1b\u202e")
+    rows = query_pkglayer("history", sysroot=scene.sysroot)["entries"]
+    assert [r["comment"] for r in rows] == ["", "", "less noise", "stay", why.replace(
+        "\udcff", "\\udcff")]  # fmt: skip
+    assert [r["outcome"] for r in rows] == ["failed", "done", "done", "done", "done"]
+    foo, pinned = {"spec": "foo"}, {"spec": "foo", "version": "1*"}
+    assert [r["changes"] for r in reversed(rows)] == [
+        [{"kind": "request", "name": "foo", "before": [], "after": [foo]}],
+        [{"kind": "request", "name": "foo", "before": [foo], "after": [pinned]}],
+        [{"kind": "karg", "name": "quiet", "before": [], "after": ["quiet"]}],
+        [{"kind": "request", "name": "foo", "before": [pinned], "after": []}],
+        None,
+    ]
+    for line in ("+ foo", "~ foo (version 1*)", "+ kernel argument quiet", "- foo"):
+        assert f"   {line}\n" in text
+    if Path("/proc/self/loginuid").read_text().strip() == str(2**32 - 1):
+        assert rows[-1]["user"] == "daemon"
+
+
+def test_the_history_names_bases_and_layers(scene: Scene) -> None:
+    scene.configure('packages = ["bar"]\n', "etc/pkglayer/layers.d/mine.toml")
+    scene.run("layer", "apply")
+    assert "   + bar (layer mine)\n" in scene.run("history", "-n", "1").stdout
+    scene.update_base("2")
+    scene.run("upgrade")
+    text = scene.run("history", "-n", "1").stdout
+    assert "   base: origin:test/base 1 -> origin:test/base 2\n" in text
+    assert "bar" not in text
+
+
+def test_the_record_has_no_comment(scene: Scene) -> None:
+    scene.run("install", "foo", "--comment", "told to")
+    assert "told to" not in (scene.next.path / "usr/lib/pkglayer/record.json").read_text()
+
+
+def test_a_comment_has_an_end(scene: Scene) -> None:
+    said = scene.refuse("install", "foo", "--comment", "x" * 1001, code=2)
+    assert "the comment has 1001 characters" in said
+
+
 def test_the_caller_behind_sudo(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(history_module, "_login_uid", lambda: None)
-    monkeypatch.delenv("SUDO_UID", raising=False)
+    for name in ("SUDO_UID", "PKEXEC_UID"):
+        monkeypatch.delenv(name, raising=False)
     assert read_caller() == ("root", os.getuid())
     monkeypatch.setenv("SUDO_UID", "1")
     assert read_caller() == ("daemon", 1)
+    monkeypatch.setenv("PKEXEC_UID", "3")
+    assert read_caller() == ("daemon", 1)
+    monkeypatch.delenv("SUDO_UID")
+    assert read_caller() == ("sys", 3)
+    monkeypatch.delenv("PKEXEC_UID")
     monkeypatch.setenv("SUDO_UID", "-1")
     assert read_caller() == ("root", 0)
     monkeypatch.setenv("SUDO_UID", "4123456")

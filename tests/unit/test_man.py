@@ -57,6 +57,13 @@ def test_every_option_is_in_the_page(page: str, verb: Any) -> None:
         assert found[2] != "See above.", heading
 
 
+def test_every_verb_that_changes_something_takes_a_comment() -> None:
+    options = [{n for p in verb.params for n in p.opts} for _, verb in all_verbs()]
+    changing = [names for names in options if "--dry-run" in names]
+    assert len(changing) > 15
+    assert all("--comment" in names for names in changing)
+
+
 def test_the_main_page_lists_verbs_and_exit_codes() -> None:
     text = plain("pkglayer.1")
     assert [name for name in APP.commands if f".BR pkglayer-{name} (1)\n" not in text] == []
