@@ -60,7 +60,7 @@ def install(
     ] = False,
     follow: Annotated[
         bool,
-        typer.Option("--follow", help="Let local RPMs move to newer ones of the same vendor."),
+        typer.Option("--follow", help="Let local RPMs move to newer ones of their vendor or key."),
     ] = False,
 ) -> None:
     """Request packages: resolve, build the layered state, make it the next boot.

@@ -57,6 +57,7 @@ def render_plan(
     lines += _listing("Not the newest", ((f.nevra, f"{f.how}: {f.why}") for f in plan.fallbacks))
     come = [of[n] for n in (*diff.added, *(c.new for c in (*diff.upgraded, *diff.downgraded)))]
     lines += _listing("Signed by", signer_rows(come))
+    lines += _listing("Followed", ((f.local, f"now {f.nevra}: {f.why}") for f in plan.followed))
     lines += _listing("Note", ((f"{n.package}: {n.what}", n.why) for n in notes))
     if not diff:
         lines.append("No package of the layer changes.")
@@ -81,6 +82,7 @@ def plan_json(plan: Plan, previous: Plan | None, compare: Compare) -> dict[str, 
         "inactive": [asdict(i) for i in plan.inactive],
         "skipped": [asdict(s) for s in plan.skipped],
         "fallbacks": [asdict(f) for f in plan.fallbacks],
+        "followed": [asdict(f) for f in plan.followed],
         "install_size": plan.install_size,
         "changes": diff_json(diff),
     }

@@ -12,10 +12,14 @@ from pkglayer.log import printable
 from pkglayer.model.errors import UsageError
 from pkglayer.model.offer import CachedHead
 from pkglayer.model.package import Package
-from pkglayer.model.request import Want
+from pkglayer.model.request import Request, Want
 from pkglayer.stages.fetch import fetch_local
+from pkglayer.stages.signers import find_signers
 from pkglayer.system import brought, rpmlib
+from pkglayer.system.following import find_unsigned
 from pkglayer.system.keyring import load_keyring
+from pkglayer.system.rpmmd import Repository
+from pkglayer.system.sack import Sack
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,31 @@ def _open(session: Session, path: str) -> LocalRpm:
         file = brought.bring(path, Path(tempfile.mkdtemp(dir=session.work)))
     fetched = fetch_local(file, cache=session.cachedir / "packages", keyring=keyring)
     return LocalRpm(fetched.package, fetched.file, rpmlib.read_head(fetched.file))
+
+
+def learn_signers(
+    session: Session, sack: Sack, request: Request, repositories: Sequence[Repository]
+) -> None:
+    """Tell the sack who signed what local RPMs may follow.
+
+    Only the beginnings of files are read, and only of those whose vendor does not tell.
+    """
+    packages = {offer: sack.package(offer) for offer in find_unsigned(sack, request.wants)}
+    known = {head.package.checksum: head.package.key for _, head in sack.cached()}
+    sack.signers |= {o: known[p.checksum] for o, p in packages.items() if p.checksum in known}
+    unknown = [offer for offer in packages if offer not in sack.signers]
+    if not unknown or session.options.offline:
+        return
+    found = find_signers(
+        [(packages[offer], sack.head_size(offer)) for offer in unknown],
+        repositories,
+        keyring=load_keyring(
+            merge_root(session.sysroot), [key for r in repositories for key in r.gpgkeys]
+        ),
+        work=session.work,
+        progress=session.progress,
+    )
+    sack.signers |= dict(zip(unknown, found, strict=True))
 
 
 def write_head(directory: Path, package: Package, head: bytes) -> CachedHead:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pkglayer.engine import policy
-from pkglayer.engine.local import LocalRpm, write_head
+from pkglayer.engine.local import LocalRpm, learn_signers, write_head
 from pkglayer.engine.session import Session, base_files, merge_root
 from pkglayer.model.errors import PkglayerError, ResolveError
 from pkglayer.model.explain import Blocked
@@ -98,7 +98,7 @@ def load_sack(
 ) -> sack.Sack:  # fmt: skip
     """Base, repositories and imported packages, ready to be asked."""
     with session.timings.phase("resolve"):
-        return sack.load_sack(
+        loaded = sack.load_sack(
             tree,
             rpmdb.find_dbpath(tree),
             repositories,
@@ -107,6 +107,8 @@ def load_sack(
             cachedir=session.cachedir / "solv",
             filelists=resolve.needs_filelists(request),
         )
+        learn_signers(session, loaded, request, repositories)
+        return loaded
 
 
 def _disabled(session: Session, tree: Path) -> list[rpmmd.Repository]:
@@ -199,5 +201,5 @@ def cached_heads(
             except PkglayerError:
                 continue
             if found is not None:
-                heads.append(write_head(Path(where), package, found.head))
+                heads.append(write_head(Path(where), found.package, found.head))
         yield heads

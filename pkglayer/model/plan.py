@@ -73,6 +73,7 @@ STEPS: Mapping[str, str] = {
     "cached": "the version that was layered already, from the import cache",
     "stale": "the same, because its repository is down",
     "base-update": "a newer package of the base, until the base has it itself",
+    "local": "a file that was brought, though a repository has something newer",
 }
 """What is tried, in this order, where the newest version of a package does not fit."""
 
@@ -93,11 +94,21 @@ class Fallback:
 
 
 @dataclass(frozen=True)
+class Followed:
+    """A local RPM (`local`, its NEVRA) in whose place a newer one (`nevra`) came, and why that is
+    the same package: vendor or key."""
+
+    local: str
+    nevra: str
+    why: str
+
+
+@dataclass(frozen=True)
 class Plan:
     """The resolved request; `packages` are sorted by NEVRA.
 
-    `fallbacks` tells how the plan came about and is no part of the state: two machines that come to
-    the same packages on different ways have the same state.
+    `fallbacks` and `followed` tell how the plan came about and are no part of the state: two
+    machines that come to the same packages on different ways have the same state.
     """
 
     base: Base
@@ -107,6 +118,7 @@ class Plan:
     skipped: tuple[Skipped, ...] = ()
     overrides: tuple[Override, ...] = ()
     fallbacks: tuple[Fallback, ...] = field(default=(), compare=False)
+    followed: tuple[Followed, ...] = field(default=(), compare=False)
 
     @property
     def layered(self) -> bool:

@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import BinaryIO
-from urllib.parse import unquote, urlsplit
 
 from pkglayer.log import Progress, to_size
 from pkglayer.model.errors import (
@@ -31,6 +30,7 @@ from pkglayer.model.offer import LOCAL
 from pkglayer.model.package import Package
 from pkglayer.system import rpmlib
 from pkglayer.system.keyring import Keyring, check_rpm
+from pkglayer.system.location import check_location
 from pkglayer.system.privatedir import open_private
 from pkglayer.system.rpmmd import Repository
 from pkglayer.system.rpmmdget import Download, download
@@ -94,35 +94,9 @@ def _to_download(package: Package, by_id: dict[str, Repository], cache: Path) ->
     algorithm, _, digest = package.checksum.partition(":")
     if algorithm not in _ALGORITHMS or len(digest) != hashlib.new(algorithm).digest_size * 2:
         raise RepositoryError(f"{repository.id} gives no usable checksum for {package.nevra}")
-    base, location = _check_location(package, repository)
+    base, location = check_location(package, repository)
     target = cache / f"{algorithm}-{bytes.fromhex(digest).hex()}.rpm"
     return Download(repository, location, base, package.checksum, package.download_size, target)
-
-
-def _check_location(package: Package, repository: Repository) -> tuple[str, str]:
-    """Split into base address (empty for the repository's own) and path, and distrust both."""
-    text = package.location
-    shown = text[:80].encode("unicode_escape").decode()
-    parts = urlsplit(text if len(text) <= 4096 else "")
-    path = unquote(unquote(parts.path))
-    if (
-        not path
-        or ".." in path.split("/")
-        or (path.startswith("/") and not parts.scheme)
-        or any(ord(c) < 32 or ord(c) == 127 for c in unquote(unquote(text)))
-        or (parts.scheme == "file" and not repository.local)
-        or parts.scheme not in {"", "http", "https", "ftp", "file"}
-    ):
-        raise RepositoryError(
-            f"repository {repository.id} names an unacceptable place for {package.nevra}: "
-            f"'{shown}'",
-            hint=f"tell its owner; leave it out with --disablerepo={repository.id}",
-            data={"repository": repository.id, "location": shown},
-        )
-    if not parts.scheme:
-        return "", text
-    base, _, name = text.rpartition("/")
-    return base, name
 
 
 def _is_intact(item: Download) -> bool:

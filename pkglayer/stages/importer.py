@@ -58,12 +58,14 @@ def to_local(repo: Repo, want: Want) -> Package:
     commit = repo.resolve(HEADER_REF + want.header_checksum)
     refs = repo.list_refs(FILE_REF.rstrip("/")).items() if commit else ()
     files = [ref for ref, known in refs if known == commit]
+    key = repo.read_commit(commit).metadata.get("pkglayer.key", "") if commit else ""
     return Package(
         Nevra.parse(want.spec),
         LOCAL,
         f"sha256:{files[0].rpartition('/')[2]}" if files else "",
         reason="user",
         header_checksum=want.header_checksum,
+        key=key,
     )
 
 

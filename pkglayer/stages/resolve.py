@@ -20,6 +20,7 @@ from pkglayer.system.blockers import Rank, by_spec, merged, unknown_error
 from pkglayer.system.choices import Choice, choose, find_unwanted
 from pkglayer.system.comps import Group, read_groups
 from pkglayer.system.fallbacks import find_fallbacks
+from pkglayer.system.following import tell_followed, tell_left
 from pkglayer.system.job import Job, Outcome
 from pkglayer.system.overriding import check_removals, choose_override, to_overrides
 from pkglayer.system.sack import Sack
@@ -81,7 +82,12 @@ def resolve(
             active, outcome.replaced, {o: r.requests for o, r in outcome.reasons.items()}
         ),
     )
-    return replace(plan, fallbacks=find_fallbacks(job, outcome, before))
+    new = [offer for offer in outcome.reasons if offer.nevra not in {p.nevra for p in before}]
+    return replace(
+        plan,
+        fallbacks=(*find_fallbacks(job, outcome, before), *tell_left(sack, wants, new)),
+        followed=tell_followed(sack, wants, list(outcome.reasons)),
+    )
 
 
 def _apply_overrides(sack: Sack, active: Sequence[Choice], hidden: set[Offer]) -> set[Offer]:

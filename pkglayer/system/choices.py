@@ -14,6 +14,7 @@ from pkglayer.model.package import Nevra, Package
 from pkglayer.model.plan import Skipped
 from pkglayer.model.request import Want
 from pkglayer.system.comps import Group, find_group
+from pkglayer.system.following import find_followed
 from pkglayer.system.sack import Sack
 
 Pick = tuple[Offer, ...]
@@ -116,26 +117,10 @@ def _choose_local(sack: Sack, want: Want, keep: Sequence[Package]) -> Choice:
     nevra = offers[0].nevra
     if any(o.nevra == nevra and o.installed for o in sack.named(nevra.name)):
         return Choice(want, provider=str(nevra))
-    newer = _followed(sack, want, offers[0])
+    newer = find_followed(sack, want, offers[0])
     if newer and not keep and not sack.solve([newer]).problems:
         return Choice(want, (tuple(newer),))  # the solver would rather have the file
     return Choice(want, ((*offers, *newer),))
-
-
-def _followed(sack: Sack, want: Want, local: Offer) -> list[Offer]:
-    """Newer versions of a local RPM that it may move to: of the same name and known vendor."""
-    vendor = sack.vendor(local)
-    if not (want.follow and vendor):
-        return []
-    return [
-        o
-        for o in sack.find(local.nevra.name)
-        if o.nevra.name == local.nevra.name
-        and o.nevra.arch == local.nevra.arch
-        and not o.installed
-        and sack.vendor(o) == vendor
-        and sack.newest([local, o]) != local
-    ]
 
 
 def _names_before(want: Want, keep: Sequence[Package], reason: str) -> set[str]:

@@ -121,6 +121,28 @@ def check_rpm(
     """
     head = rpmlib.read_head(file)
     _check_digests(file, head, name)
+    return _check_signature(file, head, name, keyring, source)
+
+
+def check_head(
+    file: BinaryIO, name: str, keyring: Keyring, *, source: str = ""
+) -> SignatureReport:
+    """The same for a file of which only lead, signature and header are there.
+
+    The signature covers the header, and the header has the digest of the payload. Raises as
+    `check_rpm` does.
+    """
+    head = rpmlib.read_head(file)
+    try:
+        _read_with_rpm(file, rpm.RPMVSF_MASK_NOSIGNATURES, None)
+    except rpm.error as e:
+        raise _corrupt(name, f"its header is damaged ({e})") from e
+    return _check_signature(file, head, name, keyring, source)
+
+
+def _check_signature(
+    file: BinaryIO, head: bytes, name: str, keyring: Keyring | None, source: str
+) -> SignatureReport:
     found = [(tag, v) for tag, v in _signature_tags(head) if tag in _HEADER_SIGNATURES]
     packets = [v for _, v in found]
     if keyring is None:

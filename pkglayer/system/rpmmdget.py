@@ -24,7 +24,8 @@ _SPARE = 1 << 20
 class Download:
     """One file: `location` below the repository, or below `base` if that is set.
 
-    `checksum` is `algorithm:hex`; `size` in bytes; `target` the file to write.
+    `checksum` is `algorithm:hex`; `size` in bytes; `target` the file to write. With `head` only so
+    many bytes of its beginning are fetched, which no checksum covers.
     """
 
     repository: Repository
@@ -33,6 +34,7 @@ class Download:
     checksum: str
     size: int
     target: Path
+    head: int = 0
 
 
 class _Watcher(libdnf.repo.PackageTargetCB):  # type: ignore[misc]
@@ -97,7 +99,11 @@ def _download(wanted: Sequence[Download], report: Report) -> dict[str, str]:
 def _target(item: Download, watcher: _Watcher) -> Any:
     algorithm, _, digest = item.checksum.partition(":")
     kind = libdnf.repo.PackageTarget.checksumType(algorithm)
+    where = (item.repository.link, item.location, str(item.target))
+    if item.head:
+        return libdnf.repo.PackageTarget(
+            *where, 0, "", 0, item.base or None, False, 0, item.head - 1, watcher
+        )
     return libdnf.repo.PackageTarget(
-        item.repository.link, item.location, str(item.target), kind, digest, item.size,
-        item.base or None, True, 0, 0, watcher,
-    )  # fmt: skip
+        *where, kind, digest, item.size, item.base or None, True, 0, 0, watcher
+    )

@@ -23,7 +23,8 @@ class View:
     """All packages that are loaded.
 
     `heads` maps the location of a cached head to what it is; `disabled` repositories are looked
-    into only to tell where a missing package would be.
+    into only to tell where a missing package would be; `signers` are the signing keys (full
+    fingerprints) of offers where somebody looked.
     """
 
     hawkey_sack: Any
@@ -33,6 +34,7 @@ class View:
     cachedir: Path = Path()
     root: Path = Path()
     arch: str = ""
+    signers: dict[Offer, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.objects: dict[Offer, Any] = {}
@@ -139,6 +141,15 @@ class View:
     def vendor(self, offer: Offer) -> str:
         """Who made the package, as it says itself."""
         return str(self.objects[offer].vendor or "")
+
+    def signer(self, offer: Offer) -> str:
+        """The fingerprint of the key that signed it, "" where it is not known."""
+        head = self.heads.get(offer.location) if offer.repo == CACHE else None
+        return head.package.key if head else self.signers.get(offer, "")
+
+    def head_size(self, offer: Offer) -> int:
+        """Bytes of the file up to the end of its header, 0 where the metadata do not say."""
+        return int(self.objects[offer].hdr_end or 0)
 
     def newest(self, offers: Sequence[Offer]) -> Offer:
         """The one of highest version (of several names: of the first name)."""

@@ -1,10 +1,12 @@
 """Local RPMs: by address, from standard input, and following a repository."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 from tests.support.cli import clean_environment
+from tests.support.keys import GpgKey, make_gpg_key, sign_rpm
 from tests.support.rpms import build_rpm
 from tests.support.scene import Scene, make_scene
 from tests.support.servers import http_server
@@ -68,6 +70,46 @@ def test_follows_the_same_vendor(tmp_path: Path) -> None:
     scene.run("upgrade")
     assert scene.packages == {"tool-2-1"}
     assert '"follow": true' in scene.next.origin
+    scene.update_base("2")
+    scene.run("upgrade", "--refresh")
+    assert scene.packages == {"tool-2-1"}
+
+
+def _signing_scene(tmp: Path, *, url: str | None = None) -> tuple[Scene, GpgKey, GpgKey]:
+    """A base that trusts two keys."""
+    keys = [make_gpg_key(tmp, name) for name in ("mine", "other")]
+    trusted = {f"etc/pki/rpm-gpg/{n}": k.public.read_text() for n, k in enumerate(keys)}
+    scene = make_scene(tmp, [build_rpm(tmp / "offer", "extra")], files=trusted, url=url)
+    return scene, keys[0], keys[1]
+
+
+def test_follows_the_same_key_and_asks_only_once(tmp_path: Path) -> None:
+    with http_server(tmp_path) as server:
+        scene, mine, other = _signing_scene(tmp_path, url=server.url)
+        scene.run("install", sign_rpm(_tool(tmp_path / "mine", "1", ""), mine), "--follow")
+        scene.publish(
+            sign_rpm(_tool(tmp_path / "offer", "2", ""), mine),
+            sign_rpm(_tool(tmp_path / "offer", "3", ""), other),
+        )
+        [row] = json.loads(scene.run("upgrade", "--refresh", "--json").stdout)["followed"]
+        assert (row["local"], row["nevra"]) == ("tool-1-1.noarch", "tool-2-1.noarch")
+        assert row["why"] == f"signed by the same key, {mine.fingerprint}"
+        assert scene.packages == {"tool-2-1"}
+        scene.publish()
+        scene.run("install", "extra")
+        asked = len(server.requests)
+        scene.run("upgrade", "--refresh")
+    assert "/repo/tool-2-1.noarch.rpm" not in [r.path for r in server.requests[asked:]]
+    assert scene.packages == {"tool-2-1", "extra-1-1"}
+
+
+def test_a_dry_run_says_what_would_be_followed(tmp_path: Path) -> None:
+    scene, mine, _ = _signing_scene(tmp_path)
+    scene.run("install", sign_rpm(_tool(tmp_path / "mine", "1", ""), mine), "--follow")
+    scene.publish(sign_rpm(_tool(tmp_path / "offer", "2", ""), mine))
+    shown = scene.run("upgrade", "--refresh", "--dry-run").stdout
+    said = "tool-1-1.noarch: now tool-2-1.noarch: signed by the same key, "
+    assert said + mine.fingerprint in shown
 
 
 def test_stays_without_being_told_to_follow(tmp_path: Path) -> None:
@@ -75,5 +117,17 @@ def test_stays_without_being_told_to_follow(tmp_path: Path) -> None:
     rpm = _tool(tmp_path / "mine", "1")
     scene.run("install", rpm, "--no-gpg-check", rpm)
     scene.publish(_tool(tmp_path / "offer", "2"))
-    scene.run("upgrade")
+    shown = scene.run("upgrade").stdout
+    assert scene.packages == {"tool-1-1"}
+    said = "tool-1-1.noarch: local: test offers tool-2-1.noarch (the same vendor, Acme); the file"
+    assert f"{said} was not installed with --follow" in shown
+
+
+def test_says_that_a_stranger_has_something_newer(tmp_path: Path) -> None:
+    scene, mine, other = _signing_scene(tmp_path)
+    scene.run("install", sign_rpm(_tool(tmp_path / "mine", "1"), mine), "--follow")
+    scene.publish(sign_rpm(_tool(tmp_path / "offer", "2", "Somebody"), other))
+    [row] = json.loads(scene.run("upgrade", "--refresh", "--json").stdout)["fallbacks"]
+    assert (row["nevra"], row["how"]) == ("tool-1-1.noarch", "local")
+    assert row["why"].startswith("test offers tool-2-1.noarch, neither known to be of the same")
     assert scene.packages == {"tool-1-1"}
