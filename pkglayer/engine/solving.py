@@ -43,11 +43,17 @@ def make_plan(
             if not upgrade and (plan := _without_repositories(session, base, request, tree, heads)):
                 return plan, []
             repositories = [_dead_or_alive(session, r) for r in load_repositories(session, tree)]
-            loaded = load_sack(session, request, tree, repositories, heads)
+            sight = resolve.Sight(
+                lambda filelists: load_sack(session, tree, repositories, heads, filelists),
+                resolve.needs_filelists(request),
+            )
             rules = policy.rules_for(session, request)
 
             def attempt(left_out: Mapping[Want, str]) -> Plan:
-                return _resolve(session, loaded, base, request, upgrade, left_out, rules.rank)
+                def ask(loaded: sack.Sack) -> Plan:
+                    return _resolve(session, loaded, base, request, upgrade, left_out, rules.rank)
+
+                return sight.answer(ask)
 
             try:
                 plan = policy.plan_by_policy(attempt, rules, base)
@@ -85,7 +91,7 @@ def _without_repositories(
     left_out = {s.want: s.why for s in before.plan.skipped} if before and dropping else {}
     if not {(w.spec, w.kind, w.version) for w in request.wants} <= known:
         return None
-    loaded = load_sack(session, request, tree, (), heads)
+    loaded = load_sack(session, tree, (), heads)
     try:
         return _resolve(session, loaded, base, request, False, left_out)
     except ResolveError:
@@ -93,8 +99,8 @@ def _without_repositories(
 
 
 def load_sack(
-    session: Session, request: Request, tree: Path,
-    repositories: Sequence[rpmmd.Repository], heads: Sequence[CachedHead],
+    session: Session, tree: Path, repositories: Sequence[rpmmd.Repository],
+    heads: Sequence[CachedHead], filelists: bool = False,
 ) -> sack.Sack:  # fmt: skip
     """Base, repositories and imported packages, ready to be asked."""
     with session.timings.phase("resolve"):
@@ -105,7 +111,7 @@ def load_sack(
             cached=heads,
             disabled=_disabled(session, tree) if repositories else (),
             cachedir=session.cachedir / "solv",
-            filelists=resolve.needs_filelists(request),
+            filelists=filelists,
         )
         learn_signers(session, loaded, request, repositories)
         return loaded

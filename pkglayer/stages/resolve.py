@@ -1,13 +1,14 @@
 """Request -> plan: which packages, from where and why; nothing on the machine changes.
 
 `resolve(sack, base, request, settings=, keep=, upgrade=)` -> `Plan`, or one Blocked that says
-everything that is wrong. Here is the order of things: what is out of sight, what requests mean,
-what of the base may change, and which steps are tried before a request is given up. Solving is
-`system.job`'s, what stays at its version `system.keeping`'s.
+everything that is wrong; `Sight` has the sack. Here is the order of things: what is out of sight,
+what requests mean, what of the base may change, and which steps are tried before a request is given
+up. Solving is `system.job`'s, what stays at its version `system.keeping`'s.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from pkglayer.model.explain import Blocked
 from pkglayer.model.offer import Offer
@@ -27,8 +28,47 @@ from pkglayer.system.sack import Sack
 from pkglayer.system.sight import find_untouchable, find_unusable
 
 
+@dataclass
+class Sight:
+    """The sack, loaded when it is first needed, and once more as soon as an answer hangs on a path.
+
+    Metadata names few files by itself. Whole lists are many times its size, and hardly any
+    request needs them: `load(filelists)` is asked for them only then, or if `filelists` is set.
+    """
+
+    load: Callable[[bool], Sack]
+    filelists: bool = False
+    _sack: Sack | None = field(default=None, init=False)
+
+    @property
+    def sack(self) -> Sack:
+        if self._sack is None:
+            self._sack = self.load(self.filelists)
+        return self._sack
+
+    def answer(self, ask: Callable[[Sack], Plan]) -> Plan:
+        """What `ask` answers, with file lists if that makes a difference; raises Blocked."""
+        try:
+            plan = ask(self.sack)
+        except Blocked as e:
+            if self.filelists or not _names_path(e):
+                raise
+        else:
+            if self.filelists or not any(f.needs.startswith("/") for f in plan.fallbacks):
+                return plan
+        self.filelists, self._sack = True, None
+        return ask(self.sack)
+
+
+def _names_path(blocked: Blocked) -> bool:
+    """Whether the solver misses a path."""
+    lines = blocked.data.get("solver", ())
+    texts = map(str, lines) if isinstance(lines, list) else ()
+    return any(re.search(r"nothing provides \(?/", text) for text in texts)
+
+
 def needs_filelists(request: Request) -> bool:
-    """Whether the metadata must name every file from the start: some request is a path."""
+    """Whether file lists are needed from the start: some request is a path."""
     return any(w.kind == "package" and w.spec.startswith(("/", "*/")) for w in request.wants)
 
 

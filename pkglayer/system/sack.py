@@ -148,6 +148,9 @@ def load_sack(
     the result's `repositories`. Raises StateError for an unreadable database.
     """
     cachedir = open_private(cachedir)
+    if filelists:
+        # libsolv's cache files say which paths were looked for, not in which lists.
+        cachedir = open_private(cachedir / "filelists")
     sack = new_sack(cachedir, root, arch)
     _load_base(sack, root, dbpath)
     known = [_load_repository(sack, r, cachedir, root, arch, filelists) for r in repositories]

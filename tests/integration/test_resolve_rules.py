@@ -114,6 +114,36 @@ def test_requests_that_clash_are_both_named(site: Site, rpms: Path) -> None:
     assert error.data["blocked"] == ["a", "b"]
 
 
+# Paths that metadata names only in its file lists
+
+
+def add_path_repo(site: Site, rpms: Path) -> None:
+    """The newest `app` needs a path of `data` that only file lists name."""
+    data = build_rpm(rpms, "data", files={"usr/share/data/x": "x"})
+    new = build_rpm(rpms, "app", version="2", requires=["/usr/share/data/x"])
+    site.add_repo("r", [build_rpm(rpms, "app"), new, data, build_rpm(rpms, "plain")])
+
+
+@pytest.mark.parametrize("spec", ["app = 2", "app"], ids=["else refused", "else an older one"])
+def test_path_outside_primary_metadata_is_found(site: Site, rpms: Path, spec: str) -> None:
+    add_path_repo(site, rpms)
+    assert names(site.resolve("plain")) == ["plain-1"]
+    assert not list(site.cachedir.rglob("*-filenames.solvx")), "nothing needed them yet"
+    plan = site.resolve(spec)
+    assert names(plan) == ["app-2", "data-1"]
+    assert find(plan, "data").requests == (spec,)
+    assert plan.fallbacks == ()
+    assert list(site.cachedir.rglob("*-filenames.solvx"))
+
+
+def test_path_that_nobody_has_is_refused(site: Site, rpms: Path) -> None:
+    site.add_repo("r", [build_rpm(rpms, "app", requires=["/usr/share/nothing"])])
+    assert refused(site, "app").message == (
+        "app cannot be layered on this base: app-1-1.noarch needs /usr/share/nothing; no "
+        "repository in sight offers it"
+    )
+
+
 # Repositories among each other
 
 

@@ -31,7 +31,7 @@ def p(name: str, version: str = "1", requires: str = "", **more: str) -> Pkg:
     """A package; several relations of a kind are separated by commas."""
     fields = {k: tuple(v.split(", ")) for k, v in {"requires": requires, **more}.items() if v}
     arch = fields.pop("arch", ("noarch",))[0]
-    return Pkg(name, version, arch=arch, **fields)
+    return Pkg(name, version, arch=arch, **fields)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

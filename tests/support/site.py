@@ -16,7 +16,7 @@ from pkglayer.model.plan import Base, Plan
 from pkglayer.model.request import Request, Want, parse_spec
 from pkglayer.model.settings import Settings
 from pkglayer.stages.fetch import FetchedRpm, fetch
-from pkglayer.stages.resolve import needs_filelists, resolve
+from pkglayer.stages.resolve import Sight, needs_filelists, resolve
 from pkglayer.system import rpmlib
 from pkglayer.system.config import find_repo_files
 from pkglayer.system.keyring import load_keyring
@@ -100,9 +100,12 @@ class Site:
         """Resolve a request for these specs."""
         wants = [parse_spec(s) if isinstance(s, str) else s for s in specs]
         request = Request(BASE.refspec).with_wants(wants)
-        sack = self.sack(repositories, filelists=needs_filelists(request))
+        sight = Sight(lambda lists: self.sack(repositories, filelists=lists),
+                      needs_filelists(request))  # fmt: skip
         settings = settings or Settings()
-        return resolve(sack, BASE, request, settings=settings, keep=keep, upgrade=upgrade)
+        return sight.answer(
+            lambda sack: resolve(sack, BASE, request, settings=settings, keep=keep, upgrade=upgrade)
+        )
 
     def fetch(
         self, packages: Sequence[Package], repositories: Sequence[Repository] | None = None
