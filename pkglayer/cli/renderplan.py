@@ -54,7 +54,7 @@ def render_plan(
     )
     lines += _listing("Inactive", ((i.want.spec, i.reason) for i in plan.inactive))
     lines += _listing("Skipped", ((s.want.spec, s.why) for s in plan.skipped))
-    lines += _listing("Not the newest", ((f.nevra, f"{f.how}: {f.why}") for f in plan.fallbacks))
+    lines += _listing("Fallen back on", ((f.nevra, f"{f.how}: {f.why}") for f in plan.fallbacks))
     come = [of[n] for n in (*diff.added, *(c.new for c in (*diff.upgraded, *diff.downgraded)))]
     lines += _listing("Signed by", signer_rows(come))
     lines += _listing("Followed", ((f.local, f"now {f.nevra}: {f.why}") for f in plan.followed))

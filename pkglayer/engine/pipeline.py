@@ -18,7 +18,7 @@ from pkglayer.model.deployment import Deployment
 from pkglayer.model.errors import SpaceError
 from pkglayer.model.package import Imported
 from pkglayer.model.plan import Base, Plan, plan_digest
-from pkglayer.model.policy import Held
+from pkglayer.model.policy import Held, fallback_words
 from pkglayer.model.record import RECORD_PATH, Account, Record, from_json
 from pkglayer.model.request import ORIGIN_GROUP, Request, to_origin
 from pkglayer.model.scriptlet import RULES, Limits
@@ -91,7 +91,8 @@ def apply(
         checksum, reused, made = built(session, plan, packages, digest)
         changed = publish(session, plan, checksum, extra_origin or {}, replaces=replaces)
     moved = base.commit != before.base.commit or before.record is None
-    policy.remember_plan(session, plan, moved=moved)
+    policy.remember_plan(session, plan, moved=moved, anew=upgrade)
+    session.remarks += [fallback_words(f) for f in plan.fallbacks]
     upkeep.sweep(session)
     return Outcome(plan, before, checksum, changed, reused, made)
 

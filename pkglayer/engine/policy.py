@@ -25,6 +25,7 @@ from pkglayer.model.policy import (
     Standing,
     hold_on,
     is_overdue,
+    join_fallbacks,
     key_of,
     move_on,
     notices,
@@ -161,18 +162,31 @@ def remember_hold(session: Session, held: Held) -> Standing:
     return standing
 
 
-def remember_plan(session: Session, plan: Plan, *, moved: bool) -> None:
-    """Note what is skipped now; a hold is over when the base `moved`."""
+def remember_plan(session: Session, plan: Plan, *, moved: bool, anew: bool = True) -> None:
+    """Note what is skipped now and what came by a later step; a hold is over when the base `moved`.
+
+    Unless versions were chosen `anew`, a package that stayed still has the reason it came by.
+    """
     before = read_standing(session)
     specs = [s.want.spec for s in skipped_requests(plan)]
-    after = move_on(before, specs, int(time.time()), moved=moved)
+    after = move_on(
+        before,
+        specs,
+        int(time.time()),
+        moved=moved,
+        fallbacks=join_fallbacks(() if anew else before.fallbacks, plan),
+    )
     if after != before:
         write_state(standing_path(session), standing_json(after))
 
 
 def standing_notices(session: Session) -> list[str]:
-    """What `status` says about holds and skips."""
+    """What `status` says about holds, skips and later steps than the newest version."""
+    record = session.sysroot.newest.record
+    there = {str(p.nevra) for p in record.plan.packages} if record else set()
     standing = read_standing(session)
+    rows = tuple(f for f in standing.fallbacks if f.nevra in there)
+    standing = replace(standing, fallbacks=rows)
     moments = [*standing.skipped.values(), *([standing.hold.since] if standing.hold else [])]
     days = {t: datetime.fromtimestamp(t, UTC).strftime("%Y-%m-%d") for t in moments}
     return notices(standing, session.settings.max_hold, int(time.time()), days)

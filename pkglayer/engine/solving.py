@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from pkglayer.engine import policy
@@ -44,7 +45,7 @@ def make_plan(
                 return plan, []
             repositories = [_dead_or_alive(session, r) for r in load_repositories(session, tree)]
             sight = resolve.Sight(
-                lambda filelists: load_sack(session, tree, repositories, heads, filelists),
+                partial(load_sack, session, request, tree, repositories, heads),
                 resolve.needs_filelists(request),
             )
             rules = policy.rules_for(session, request)
@@ -91,7 +92,7 @@ def _without_repositories(
     left_out = {s.want: s.why for s in before.plan.skipped} if before and dropping else {}
     if not {(w.spec, w.kind, w.version) for w in request.wants} <= known:
         return None
-    loaded = load_sack(session, tree, (), heads)
+    loaded = load_sack(session, request, tree, (), heads)
     try:
         return _resolve(session, loaded, base, request, False, left_out)
     except ResolveError:
@@ -99,8 +100,9 @@ def _without_repositories(
 
 
 def load_sack(
-    session: Session, tree: Path, repositories: Sequence[rpmmd.Repository],
-    heads: Sequence[CachedHead], filelists: bool = False,
+    session: Session, request: Request, tree: Path,
+    repositories: Sequence[rpmmd.Repository], heads: Sequence[CachedHead],
+    filelists: bool = False,
 ) -> sack.Sack:  # fmt: skip
     """Base, repositories and imported packages, ready to be asked."""
     with session.timings.phase("resolve"):

@@ -87,7 +87,8 @@ def _chain(session: Session, package: Package, every: Sequence[Package]) -> tupl
         base_files(session, session.sysroot.newest.base) as tree,
         solving.cached_heads(session, ()) as heads,
     ):
-        sack = solving.load_sack(session, tree, (), heads)
+        request = session.request_of(session.sysroot.newest)
+        sack = solving.load_sack(session, request, tree, (), heads)
         ours = {p.header_checksum for p in every}
         offers = [o for o, h in sack.cached() if h.header_checksum in ours]
         hard, weak = sack.edges(offers)

@@ -1,7 +1,8 @@
 """What happens to a request that cannot be had: fail, hold or skip; and what stands since when.
 
 `Rules.of(want)` is the one place that decides; `Standing` is what a machine remembers between two
-runs: since when the base is held back and requests are skipped. Nothing is solved or written here.
+runs: since when the base is held back and requests are skipped, and which packages came by a later
+step than the newest version. Nothing is solved or written here.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,7 @@ from typing import Any
 
 from pkglayer.model.errors import PkglayerError, StateError, UsageError
 from pkglayer.model.explain import Trouble
-from pkglayer.model.plan import Base
+from pkglayer.model.plan import STEPS, Base, Fallback, Plan
 from pkglayer.model.request import Want
 
 FAIL, HOLD, SKIP = POLICIES = ("fail", "hold", "skip")
@@ -105,10 +106,12 @@ class Hold:
 
 @dataclass(frozen=True)
 class Standing:
-    """What goes on between runs; `skipped` maps each skipped spec to since when it is."""
+    """What goes on between runs; `skipped` maps each skipped spec to since when it is; `fallbacks`
+    are those of the newest state."""
 
     hold: Hold | None = None
     skipped: Mapping[str, int] = field(default_factory=dict)
+    fallbacks: tuple[Fallback, ...] = ()
 
 
 def hold_on(standing: Standing, held: Held, now: int) -> Standing:
@@ -118,10 +121,30 @@ def hold_on(standing: Standing, held: Held, now: int) -> Standing:
     return replace(standing, hold=Hold(since, held.base, reasons))
 
 
-def move_on(standing: Standing, skipped: Sequence[str], now: int, *, moved: bool) -> Standing:
+def move_on(
+    standing: Standing,
+    skipped: Sequence[str],
+    now: int,
+    *,
+    moved: bool,
+    fallbacks: Sequence[Fallback] = (),
+) -> Standing:
     """A state was planned and made; a hold ends when the base `moved`."""
     since = {spec: standing.skipped.get(spec, now) for spec in skipped}
-    return Standing(None if moved else standing.hold, since)
+    return Standing(None if moved else standing.hold, since, tuple(fallbacks))
+
+
+def join_fallbacks(before: Sequence[Fallback], plan: Plan) -> tuple[Fallback, ...]:
+    """The plan's, and those from `before` of packages that stayed as they were."""
+    new = {f.nevra: f for f in plan.fallbacks}
+    there = {str(p.nevra) for p in plan.packages}
+    kept = {f.nevra: f for f in before if f.nevra in there}
+    return tuple(sorted({**kept, **new}.values(), key=lambda f: f.nevra))
+
+
+def fallback_words(fallback: Fallback) -> str:
+    """The step and why, in one line."""
+    return f"{fallback.nevra} is {STEPS[fallback.how]}: {fallback.why}"
 
 
 def notices(standing: Standing, max_hold: int, now: int, day: Mapping[int, str]) -> list[str]:
@@ -140,7 +163,7 @@ def notices(standing: Standing, max_hold: int, now: int, day: Mapping[int, str])
             "To go on without: pkglayer upgrade --skip-broken"
         )
     texts += [f"Skipped since {day[t]}: {spec}" for spec, t in sorted(standing.skipped.items())]
-    return texts
+    return texts + [fallback_words(f) for f in standing.fallbacks]
 
 
 def is_overdue(standing: Standing, max_hold: int, now: int) -> bool:
@@ -162,6 +185,14 @@ def standing_from(data: Mapping[str, Any]) -> Standing:
         return Standing(
             Hold(int(hold["since"]), Base(**hold["base"]), dict(hold["reasons"])) if hold else None,
             {str(k): int(v) for k, v in data["skipped"].items()},
+            tuple(_to_fallback(row) for row in data.get("fallbacks", ())),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as e:
         raise StateError(f"what stands between runs cannot be read: {e}") from e
+
+
+def _to_fallback(row: Mapping[str, Any]) -> Fallback:
+    found = Fallback(**{**row, "requests": tuple(row["requests"])})
+    if found.how not in STEPS:
+        raise ValueError(f"unknown step {found.how!r}")
+    return found

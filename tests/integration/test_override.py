@@ -204,7 +204,13 @@ def test_allows_the_fewest_base_updates_for_a_time(tmp_path: Path) -> None:
     offer.append(build_rpm(tmp_path / "offer", "app", requires=["lib >= 2"]))
     scene = make_scene(tmp_path, offer, base_packages=base)
     scene.refuse("install", "app", code=3)
-    scene.run("install", "app", "--allow-base-updates")
+    done = scene.run("install", "app", "--allow-base-updates", "--json")
+    assert {(f["nevra"], f["how"]) for f in json.loads(done.stdout)["fallbacks"]} == {
+        ("lib-2-1.noarch", "base-update"), ("libuser-2-1.noarch", "base-update")
+    }  # fmt: skip
+    assert "lib-2-1.noarch is a newer package of the base, until the base has it" in (
+        scene.run("status").stdout
+    )
     assert scene.packages == {"app-1-1", "lib-2-1", "libuser-2-1", "other-1-1"}
     assert (scene.next.path / "usr/lib/lib").read_text() == "2"
     overrides = _states(scene)[0]["overrides"]

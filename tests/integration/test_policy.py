@@ -118,6 +118,14 @@ def test_cached_version_is_used_and_named(scene: Scene) -> None:
     assert row["nevra"] == "app-1-1.noarch"
     assert row["how"] == "cached"
     assert "app-2-1.noarch needs lib = 9" in row["why"]
+    assert row["requests"] == ["app"]
+    said = "app-1-1.noarch is the version that was layered already, from the import cache: app-2"
+    assert said in notices(scene)
+    assert said in scene.run("history").stdout
+    scene.run("install", "free")
+    assert said in notices(scene), "what was not chosen anew still has its reason"
+    scene.run("uninstall", "app")
+    assert said not in notices(scene)
 
 
 def test_dead_repository_keeps_what_is_layered(scene: Scene) -> None:

@@ -5,7 +5,8 @@ import pytest
 from pkglayer.model.errors import ConfigError, StateError, UsageError
 from pkglayer.model.explain import Trouble
 from pkglayer.model.layer import parse_layer, to_wants
-from pkglayer.model.plan import Base
+from pkglayer.model.package import Nevra, Package
+from pkglayer.model.plan import Base, Fallback, Plan
 from pkglayer.model.policy import (
     DAY,
     FAIL,
@@ -17,6 +18,7 @@ from pkglayer.model.policy import (
     check_policy,
     hold_on,
     is_overdue,
+    join_fallbacks,
     key_of,
     move_on,
     notices,
@@ -78,6 +80,22 @@ def test_hold_keeps_its_first_day_and_ends_when_the_base_moves() -> None:
     assert again.hold.since == 1000
     assert move_on(again, [], 5000, moved=False).hold == again.hold
     assert move_on(again, [], 5000, moved=True).hold is None
+
+
+def test_fallback_is_told_for_as_long_as_its_package_stays() -> None:
+    old = Fallback("app-1-1.noarch", "older", "app-2-1.noarch needs lib >= 2", ("app",), "lib >= 2")
+    new = Fallback("lib-3-1.noarch", "base-update", "app needs it")
+    app, lib = (Package(Nevra.parse(n), "r", "") for n in (old.nevra, new.nevra))
+    request = Request("origin:test")
+    both = join_fallbacks([old], Plan(BASE, request, (app, lib), fallbacks=(new,)))
+    assert both == (old, new)
+    assert join_fallbacks(both, Plan(BASE, request, (lib,))) == (new,)
+    standing = move_on(Standing(), [], 10, moved=True, fallbacks=both)
+    assert standing_from(standing_json(standing)) == standing
+    assert notices(standing, 7, 10, {}) == [
+        "app-1-1.noarch is an older version of a repository: app-2-1.noarch needs lib >= 2",
+        "lib-3-1.noarch is a newer package of the base, until the base has it itself: app needs it",
+    ]
 
 
 def test_skipped_keeps_its_first_day_and_goes_when_it_is_back() -> None:
