@@ -8,9 +8,11 @@ setuid, setgid or capabilities, and get them when the layer is built.
 
 import hashlib
 import stat
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import BinaryIO
 
 from pkglayer.log import Progress
@@ -29,6 +31,12 @@ HEADER_REF = "pkglayer/pkg/"
 FILE_REF = "pkglayer/rpm/"
 """Plus the whole file's SHA-256: the same commit, for packages known from metadata only."""
 IMPORT_VERSION = 1
+
+QUICK_TO_READ = frozenset({"zstd"})
+"""Compressors so quick that several processes may each read a whole payload for a part of it."""
+MOST_PARTS = 4
+FILE_COST = 50_000
+"""What making a file takes, in bytes that could be hashed and written instead."""
 
 _DIGESTS = {1: "md5", 2: "sha1", 8: "sha256", 9: "sha384", 10: "sha512", 11: "sha224"}
 
@@ -96,12 +104,7 @@ def import_packages(
     opened = [_open(package, file) for package, file in rpms]
     with repo.transaction():
         with repo.content() as writer:
-            quick = QuickWriter(writer, workers.count_processors() // len(rpms))
-            jobs = [
-                (package.download_size, partial(_unpack, quick, header, head, file))
-                for (package, file), (header, head) in zip(rpms, opened, strict=True)
-            ]
-            unpacked = workers.run_all(jobs, progress.advance)
+            unpacked = _unpack_all(writer, rpms, opened, progress)
         # After their content: without fsync libostree puts commits in place at once.
         done = [
             _commit(repo, package, header, head, files)
@@ -119,12 +122,63 @@ def _open(package: Package, file: BinaryIO) -> tuple[Header, bytes]:
     return header, head
 
 
+def _unpack_all(
+    writer: ObjectWriter,
+    rpms: Sequence[tuple[Package, BinaryIO]],
+    opened: Sequence[tuple[Header, bytes]],
+    progress: Progress,
+) -> list[list[tuple[str, str]]]:
+    """Write the content of all payloads on all processors; (path, checksum) of each file."""
+    jobs, owners = [], []
+    whole = sum(_cost(header) for header, _ in opened)
+    for number, ((_, file), (header, head)) in enumerate(zip(rpms, opened, strict=True)):
+        ways = round(workers.count_processors() * _cost(header) / whole)
+        quick = rpmlib.load_header(head)["payloadcompressor"] in QUICK_TO_READ
+        parts = split_files(header, max(1, min(ways, MOST_PARTS)) if quick else 1)
+        threaded = QuickWriter(writer, 0 if quick else ways)
+        jobs += [
+            (_cost(header) // len(parts), partial(_unpack, threaded, header, head, file, part))
+            for part in parts
+        ]
+        owners += [number] * len(parts)
+    left = Counter(owners)
+
+    def on_done(job: int) -> None:
+        left[owners[job]] -= 1
+        if not left[owners[job]]:
+            progress.advance()
+
+    found: list[list[tuple[str, str]]] = [[] for _ in rpms]
+    for number, rows in zip(owners, workers.run_all(jobs, on_done), strict=True):
+        found[number] += rows
+    return found
+
+
+def _cost(header: Header) -> int:
+    return FILE_COST + sum(FILE_COST + e.size for e in header.files)
+
+
+def split_files(header: Header, ways: int) -> list[frozenset[str]]:
+    """The paths of a package in so many parts of equal work; hardlinks of one file together."""
+    parts: list[set[str]] = [set() for _ in range(ways)]
+    loads = [0] * ways
+    links: dict[int, int] = {}
+    for entry in header.files:
+        part = loads.index(min(loads))
+        if entry.hardlink >= 0:
+            part = links.setdefault(entry.hardlink, part)
+        parts[part].add(entry.path)
+        loads[part] += FILE_COST + entry.size
+    return [frozenset(part) for part in parts]
+
+
 def _unpack(
-    writer: QuickWriter, header: Header, head: bytes, file: BinaryIO
+    writer: QuickWriter, header: Header, head: bytes, file: BinaryIO, part: frozenset[str]
 ) -> list[tuple[str, str]]:
-    """Write the content of one payload; (path, checksum) of each file. Runs in a child."""
-    with writer.started():
-        found = [(e.path, get) for e, get in _write_files(writer, header, head, file)]
+    """Write the content of these paths of one payload; (path, checksum) of each. In a child."""
+    # The same open file by another descriptor: children that share one would share its position.
+    with writer.started(), Path(f"/proc/self/fd/{file.fileno()}").open("rb") as own:
+        found = [(e.path, get) for e, get in _write_files(writer, header, head, own, part)]
         return [(path, get()) for path, get in found]
 
 
@@ -179,11 +233,13 @@ def _parents(path: str) -> Iterator[str]:
 
 
 def _write_files(
-    writer: QuickWriter, header: Header, head: bytes, file: BinaryIO
+    writer: QuickWriter, header: Header, head: bytes, file: BinaryIO, part: frozenset[str]
 ) -> Iterator[tuple[FileEntry, Later]]:
     entries = {e.path: e for e in header.files}
     missing = {
-        e.path for e in header.files if not e.flags & FileFlag.GHOST and not stat.S_ISDIR(e.mode)
+        e.path
+        for e in header.files
+        if e.path in part and not e.flags & FileFlag.GHOST and not stat.S_ISDIR(e.mode)
     }
     algorithm = _DIGESTS.get(rpmlib.load_header(head)["filedigestalgo"] or 1, "")
     waiting: dict[int, list[FileEntry]] = {}
@@ -191,6 +247,8 @@ def _write_files(
         entry = entries.get(path)
         if entry is None:
             raise PackageError(f"{header.nevra} has {path!r} in its payload but not in its header")
+        if path not in part:
+            continue
         missing.discard(path)
         if stat.S_ISLNK(entry.mode):
             yield entry, partial(str, writer.objects.write_symlink(entry.linkto))

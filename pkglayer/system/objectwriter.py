@@ -4,8 +4,12 @@ libostree hashes through GLib, which takes several times as long as what it hash
 written. Objects are made in a directory of their own below the repository's `tmp` and take their
 final names in `publish`, after they are on the disk; refs, commits and trees are libostree's.
 """
+# Strings instead of paths where thousands of files are made: a Path takes as long as a small file.
+# ruff: noqa: PTH104, PTH108, PTH208, PTH211
 
+import contextlib
 import hashlib
+import itertools
 import os
 import shutil
 import stat
@@ -67,66 +71,78 @@ class ObjectWriter:
     """
 
     def __init__(self, repo: Path) -> None:
-        self._objects = repo / "objects"
-        self._staging = Path(tempfile.mkdtemp(prefix=OBJECTS_PREFIX, dir=repo / "tmp"))
+        self._objects = f"{repo}/objects"
+        self._staging = tempfile.mkdtemp(prefix=OBJECTS_PREFIX, dir=repo / "tmp")
         self._numbers = count()
 
     def write_file(self, chunks: Iterable[bytes], mode: int, xattrs: Xattrs = ()) -> str:
-        """Write a regular file; returns its checksum."""
+        """Write a regular file; returns its checksum.
+
+        One that comes in one piece is hashed first, and not written where it is known.
+        """
         mode = stat.S_IFREG | mode
         digest = hashlib.sha256(file_header(mode, "", xattrs))
-        path = self._new_path()
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            for chunk in chunks:
+        rest = iter(chunks)
+        first, second = next(rest, b""), next(rest, None)
+        digest.update(first)
+        if second is None:
+            checksum = digest.hexdigest()
+            if not self._is_known(checksum):
+                with contextlib.suppress(FileExistsError):  # another job writes the same
+                    _write_new(f"{self._staging}/{checksum}", [first], mode, xattrs)
+            return checksum
+
+        def hashed() -> Iterator[bytes]:
+            yield first
+            for chunk in itertools.chain([second], rest):
                 digest.update(chunk)
-                _write_all(fd, chunk)
-            os.fchmod(fd, stat.S_IMODE(mode))
-            for name, value in xattrs:
-                os.setxattr(fd, name.rstrip(b"\0"), value)
-            os.utime(fd, (0, 0))  # as libostree has it: every file of a tree is as old as time
-        finally:
-            os.close(fd)
+                yield chunk
+
+        path = self._new_path()
+        _write_new(path, hashed(), mode, xattrs)
         return self._keep(path, digest.hexdigest())
 
     def write_symlink(self, target: str) -> str:
         """Write a symbolic link; returns its checksum."""
         digest = hashlib.sha256(file_header(stat.S_IFLNK | 0o777, target))
         path = self._new_path()
-        path.symlink_to(target)
+        os.symlink(target, path)
         return self._keep(path, digest.hexdigest())
 
     def publish(self, *, sync: bool) -> None:
         """Give the objects their names; with `sync` no name is on the disk before its content."""
-        written = [p for p in self._staging.iterdir() if not p.name.startswith(".")]
+        written = [name for name in os.listdir(self._staging) if not name.startswith(".")]
         if sync and written:
-            sync_filesystem(self._staging)
-        made: set[Path] = set()
-        for path in written:
-            directory = self._objects / path.name[:2]
-            if directory not in made:
-                directory.mkdir(mode=0o775, exist_ok=True)
-                made.add(directory)
-            target = directory / f"{path.name[2:]}.file"
-            if not os.path.lexists(target):  # libostree may have written the same meanwhile
-                path.rename(target)
+            sync_filesystem(Path(self._staging))
+        made = {name[:2] for name in written}
+        for prefix in made:
+            Path(self._objects, prefix).mkdir(mode=0o775, exist_ok=True)
+        for name in written:
+            if not self._is_known(name):  # libostree may have written the same meanwhile
+                os.rename(f"{self._staging}/{name}", self._object(name))
         if sync:
-            for directory in made:
-                _sync_directory(directory)
+            for prefix in made:
+                _sync_directory(Path(self._objects, prefix))
         self.discard()
 
     def discard(self) -> None:
         """Remove what was not published."""
         shutil.rmtree(self._staging, ignore_errors=True)
 
-    def _new_path(self) -> Path:
-        return self._staging / f".new-{os.getpid()}-{next(self._numbers)}"
+    def _new_path(self) -> str:
+        return f"{self._staging}/.new-{os.getpid()}-{next(self._numbers)}"
 
-    def _keep(self, path: Path, checksum: str) -> str:
-        if os.path.lexists(f"{self._objects}/{checksum[:2]}/{checksum[2:]}.file"):
-            path.unlink()  # the repository has it, perhaps with links to it: leave it alone
+    def _object(self, checksum: str) -> str:
+        return f"{self._objects}/{checksum[:2]}/{checksum[2:]}.file"
+
+    def _is_known(self, checksum: str) -> bool:
+        return os.path.lexists(self._object(checksum))
+
+    def _keep(self, path: str, checksum: str) -> str:
+        if self._is_known(checksum):
+            os.unlink(path)  # the repository has it, perhaps with links to it: leave it alone
         else:
-            path.rename(self._staging / checksum)
+            os.rename(path, f"{self._staging}/{checksum}")
         return checksum
 
 
@@ -175,6 +191,20 @@ class QuickWriter:
             raise
         future.add_done_callback(lambda _: self._room.release())
         return future.result
+
+
+def _write_new(path: str, chunks: Iterable[bytes], mode: int, xattrs: Xattrs) -> None:
+    """A new file with everything that an object has; raises FileExistsError."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        for chunk in chunks:
+            _write_all(fd, chunk)
+        os.fchmod(fd, stat.S_IMODE(mode))
+        for name, value in xattrs:
+            os.setxattr(fd, name.rstrip(b"\0"), value)
+        os.utime(fd, (0, 0))  # as libostree has it: every file of a tree is as old as time
+    finally:
+        os.close(fd)
 
 
 def _write_all(fd: int, data: bytes) -> None:

@@ -21,14 +21,15 @@ def count_processors() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def run_all(jobs: Sequence[tuple[int, Job]], on_done: Callable[[], None]) -> list[Any]:
-    """Run (cost, job) pairs and return the results in their order; `on_done` is told of each.
+def run_all(jobs: Sequence[tuple[int, Job]], on_done: Callable[[int], None]) -> list[Any]:
+    """Run (cost, job) pairs and return the results in their order; `on_done` is told the number of
+    each that is done.
 
     The costliest begin first, spread evenly. One job, or one processor, needs no child.
     """
     lanes = min(len(jobs), count_processors())
     if lanes < 2:
-        return [_told(job, on_done) for _, job in jobs]
+        return [_told(number, job, on_done) for number, (_, job) in enumerate(jobs)]
     plan: list[list[int]] = [[] for _ in range(lanes)]
     loads = [0] * lanes
     for number in sorted(range(len(jobs)), key=lambda n: (-jobs[n][0], n)):
@@ -39,9 +40,9 @@ def run_all(jobs: Sequence[tuple[int, Job]], on_done: Callable[[], None]) -> lis
     return _collect(children, len(jobs), on_done)
 
 
-def _told(job: Job, on_done: Callable[[], None]) -> Any:
+def _told(number: int, job: Job, on_done: Callable[[int], None]) -> Any:
     result = job()
-    on_done()
+    on_done(number)
     return result
 
 
@@ -74,7 +75,7 @@ def _live(jobs: Sequence[tuple[int, Job]], write: int) -> None:
 
 
 def _collect(
-    children: Sequence[tuple[int, int]], count: int, on_done: Callable[[], None]
+    children: Sequence[tuple[int, int]], count: int, on_done: Callable[[int], None]
 ) -> list[Any]:
     results: dict[int, Any] = {}
     left = list(children)
@@ -86,7 +87,7 @@ def _collect(
                     if failure:
                         raise PackageError(failure[0], hint=failure[1])
                     results[number] = result
-                    on_done()
+                    on_done(number)
             os.waitpid(child, 0)
             left.remove((child, read))
     finally:

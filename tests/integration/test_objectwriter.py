@@ -21,6 +21,7 @@ def repo(tmp_path: Path) -> Repo:
 
 
 @pytest.mark.parametrize("size", [0, 5, 3_000_000])
+@pytest.mark.parametrize("pieces", [1, 2])
 @pytest.mark.parametrize(
     ("mode", "xattrs"),
     [
@@ -33,11 +34,12 @@ def repo(tmp_path: Path) -> Repo:
     ],
 )
 def test_files_have_the_checksum_of_libostree(
-    repo: Repo, size: int, mode: int, xattrs: Xattrs
+    repo: Repo, size: int, pieces: int, mode: int, xattrs: Xattrs
 ) -> None:
     data = b"y" * size
+    chunks = [data] if pieces == 1 else [data[: size // 2], data[size // 2 :]]
     with repo.transaction(), repo.content() as writer:
-        ours = writer.write_file([data[: size // 2], data[size // 2 :]], mode, xattrs)
+        ours = writer.write_file(chunks, mode, xattrs)
         assert ours == repo.write_file([data], size, mode, xattrs=xattrs)
     info = repo.read_info(ours)
     assert (info.mode & 0o7777, info.size, info.xattrs) == (mode, size, xattrs)
