@@ -73,7 +73,8 @@ def unknown_error(sack: Sack, wants: Sequence[Want], groups: Sequence[Group]) ->
 
 def _unknown(sack: Sack, want: Want, groups: Sequence[Group], elsewhere: list[str]) -> Trouble:
     if want.kind == "group":
-        near = near_matches(want.spec[1:], [g.id for g in groups])
+        ids = [f"^{g.id}" if g.environment else g.id for g in groups]
+        near = near_matches(want.spec[1:], ids)
         known = f" (did you mean {', '.join('@' + n for n in near)}?)" if near else ""
         text = f"no repository has a group '{want.spec}'{known}"
         return Trouble(want, "group", text, near=tuple(near))

@@ -156,6 +156,9 @@ def _choose_group(
     skipped = tuple(
         Skipped(Want(name, source=want.spec), f"the group {want.spec} names it, nobody offers it")
         for name in (*gone, *gone_too)
+    ) + tuple(
+        Skipped(Want(f"@{i}", "group", want.spec), f"{want.spec} names it, no repository has it")
+        for i in group.gone
     )
     there.extend(there_too)
     if not (picks or optional or there):

@@ -7,8 +7,8 @@ Which members can be installed is for `stages.resolve`.
 import bz2
 import gzip
 import lzma
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 from xml.etree import ElementTree
@@ -30,7 +30,8 @@ _UNPACKERS: dict[bytes, Callable[[BinaryIO], Any]] = {
 class Group:
     """A group, or an environment with the members of all its groups.
 
-    `conditional` are (package, other package that must be there for it).
+    `conditional` are (package, other package that must be there for it). Of an environment `groups`
+    are the ids of its groups, `gone` those of them that there are not.
     """
 
     id: str
@@ -38,22 +39,31 @@ class Group:
     mandatory: tuple[str, ...] = ()
     default: tuple[str, ...] = ()
     conditional: tuple[tuple[str, str], ...] = ()
+    environment: bool = False
+    groups: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
 
 
 def find_group(groups: Sequence[Group], spec: str) -> Group | None:
-    """The group that `@spec` means: by id, else by name in any case."""
-    wanted = spec.removeprefix("@")
+    """What `@spec` means: by id, else by name in any case; `@^spec` means environments alone.
+
+    Of a group and an environment of one id or name it is the group.
+    """
+    wanted = spec.removeprefix("@").removeprefix("^")
+    if spec.startswith("@^"):
+        groups = [g for g in groups if g.environment]
     by_id = [g for g in groups if g.id == wanted]
     by_name = [g for g in groups if g.name.casefold() == wanted.casefold()]
     return next(iter([*by_id, *by_name]), None)
 
 
 def read_groups(repositories: Iterable[Repository]) -> list[Group]:
-    """Groups of all repositories; of one id in several, the members are joined.
+    """Groups of all repositories, then environments; of one id in several, the members are joined.
 
-    Raises RepositoryError naming the repository whose file cannot be read.
+    An environment may name groups of another repository. Raises RepositoryError naming the
+    repository whose file cannot be read.
     """
-    found: dict[str, Group] = {}
+    found: dict[tuple[bool, str], Group] = {}
     for repository in repositories:
         if not repository.comps:
             continue
@@ -65,8 +75,20 @@ def read_groups(repositories: Iterable[Repository]) -> list[Group]:
                 hint="renew them with: pkglayer refresh-md",
             ) from e
         for group in groups:
-            found[group.id] = _join(found.get(group.id, Group(group.id)), [group])
-    return list(found.values())
+            key = group.environment, group.id
+            found[key] = _join([found[key], group] if key in found else [group])
+    return fill_environments(list(found.values()))
+
+
+def fill_environments(groups: Sequence[Group]) -> list[Group]:
+    """The groups, then the environments with the members of their groups."""
+    plain = {g.id: g for g in groups if not g.environment}
+    return [*plain.values(), *(_fill(g, plain) for g in groups if g.environment)]
+
+
+def _fill(environment: Group, plain: Mapping[str, Group]) -> Group:
+    joined = _join([environment, *(plain[i] for i in environment.groups if i in plain)])
+    return replace(joined, gone=tuple(i for i in environment.groups if i not in plain))
 
 
 def _read(path: Path) -> bytes:
@@ -81,17 +103,22 @@ def _read(path: Path) -> bytes:
 
 
 def parse_comps(data: bytes) -> list[Group]:
-    """Groups and environments of one file; raises ValueError or ParseError for a bad one."""
+    """Groups and environments of one file, these without members of their own.
+
+    Raises ValueError or ParseError for a bad one.
+    """
     if b"<!ENTITY" in data:
         raise ValueError("it defines entities")
     top = ElementTree.XML(data)
-    groups = {g.id: g for g in map(_group, top.iter("group"))}
-    environments = []
-    for element in top.iter("environment"):
-        ids = [e.text or "" for e in element.iterfind("grouplist/groupid")]
-        shell = Group(_text(element, "id"), _text(element, "name"))
-        environments.append(_join(shell, [groups[i] for i in ids if i in groups]))
-    return [g for g in (*groups.values(), *environments) if g.id]
+    groups = map(_group, top.iter("group"))
+    environments = map(_environment, top.iter("environment"))
+    return [g for g in (*groups, *environments) if g.id]
+
+
+def _environment(element: ElementTree.Element) -> Group:
+    ids = [(e.text or "").strip() for e in element.iterfind("grouplist/groupid")]
+    known = tuple(i for i in ids if i)
+    return Group(_text(element, "id"), _text(element, "name"), environment=True, groups=known)
 
 
 def _group(element: ElementTree.Element) -> Group:
@@ -114,12 +141,12 @@ def _text(element: ElementTree.Element, tag: str) -> str:
     return (plain[0].text or "").strip() if plain else ""
 
 
-def _join(first: Group, others: Iterable[Group]) -> Group:
-    groups = [first, *others]
-    return Group(
-        first.id,
-        first.name or next((g.name for g in groups if g.name), ""),
-        tuple(dict.fromkeys(n for g in groups for n in g.mandatory)),
-        tuple(dict.fromkeys(n for g in groups for n in g.default)),
-        tuple(dict.fromkeys(c for g in groups for c in g.conditional)),
+def _join(groups: Sequence[Group]) -> Group:
+    return replace(
+        groups[0],
+        name=next((g.name for g in groups if g.name), ""),
+        mandatory=tuple(dict.fromkeys(n for g in groups for n in g.mandatory)),
+        default=tuple(dict.fromkeys(n for g in groups for n in g.default)),
+        conditional=tuple(dict.fromkeys(c for g in groups for c in g.conditional)),
+        groups=tuple(dict.fromkeys(i for g in groups for i in g.groups)),
     )

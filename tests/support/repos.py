@@ -14,7 +14,8 @@ from tests.support.keys import GpgKey, sign_file
 from tests.support.rpms import BUILD_TIME
 
 Comps = Mapping[str, Iterable[str]]
-"""Names of the mandatory packages of each group, by the group's id."""
+"""Names of the mandatory packages of each group, by the group's id; `^id` is an environment, and
+its names are groups."""
 
 
 def make_repo(
@@ -67,7 +68,15 @@ def _comps_text(comps: Comps) -> str:
 
 
 def _group_text(group: str, names: Iterable[str]) -> str:
+    if group.startswith("^"):
+        return _environment_text(group[1:], names)
     wanted = "".join(f'<packagereq type="mandatory">{escape(name)}</packagereq>' for name in names)
     shown = f"<id>{escape(group)}</id><name>{escape(group.title())}</name>"
     flags = "<default>true</default><uservisible>true</uservisible>"
     return f"<group>{shown}{flags}<packagelist>{wanted}</packagelist></group>\n"
+
+
+def _environment_text(environment: str, groups: Iterable[str]) -> str:
+    shown = f"<id>{escape(environment)}</id><name>{escape(environment.title())}</name>"
+    listed = "".join(f"<groupid>{escape(group)}</groupid>" for group in groups)
+    return f"<environment>{shown}<grouplist>{listed}</grouplist></environment>\n"

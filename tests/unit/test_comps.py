@@ -4,7 +4,7 @@ from xml.etree.ElementTree import ParseError
 
 import pytest
 
-from pkglayer.system.comps import Group, find_group, parse_comps
+from pkglayer.system.comps import Group, fill_environments, find_group, parse_comps
 
 COMPS = b"""<?xml version="1.0" encoding="UTF-8"?>
 <!DOCTYPE comps PUBLIC "-//Red Hat, Inc.//DTD Comps info//EN" "comps.dtd">
@@ -31,21 +31,38 @@ WEB = Group("web", "Web Server", ("httpd", "plain"), ("mod_ssl",), (("mod_wsgi",
 
 
 def test_groups_and_environments() -> None:
-    web, db, server = parse_comps(COMPS)
+    web, db, server = fill_environments(parse_comps(COMPS))
     assert web == WEB
     assert db.mandatory == ("httpd", "postgresql")
     assert server == Group(
-        "server", "Server", ("httpd", "plain", "postgresql"), WEB.default, WEB.conditional
-    )
+        "server", "Server", ("httpd", "plain", "postgresql"), WEB.default, WEB.conditional,
+        environment=True, groups=("web", "db", "gone"), gone=("gone",),
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("spec", "expected"),
-    [("@web", "web"), ("@Web Server", "web"), ("@SERVER", "server"), ("@none", None), ("@", None)],
+    [
+        ("@web", "web"),
+        ("@Web Server", "web"),
+        ("@SERVER", "server"),
+        ("@^server", "server"),
+        ("@^Server", "server"),
+        ("@^web", None),
+        ("@none", None),
+        ("@", None),
+        ("@^", None),
+    ],
 )
 def test_group_by_id_else_by_name(spec: str, expected: str | None) -> None:
     found = find_group(parse_comps(COMPS), spec)
     assert (found.id if found else None) == expected
+
+
+def test_an_environment_may_have_the_id_of_a_group() -> None:
+    group, environment = Group("web"), Group("web", environment=True, groups=("web",))
+    assert find_group([group, environment], "@web") is group
+    assert find_group([group, environment], "@^web") is environment
 
 
 @pytest.mark.parametrize(
