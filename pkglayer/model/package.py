@@ -62,7 +62,7 @@ class FileEntry:
     `path` is absolute as RPM has it; `mode` holds type and permission bits; `size` is in bytes;
     `digest` is hex in the header's digest algorithm, empty where there is none; `hardlink` is equal
     for the paths of one hardlink set and -1 for a file that stands alone; `caps` is the text form
-    of file capabilities, empty for none.
+    of file capabilities, empty for none; `colour` see `model.colours`.
     """
 
     path: str
@@ -75,6 +75,7 @@ class FileEntry:
     linkto: str = ""
     hardlink: int = -1
     caps: str = ""
+    colour: int = 0
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,12 @@ from collections.abc import Sequence
 
 from pkglayer.model.package import Imported
 from pkglayer.model.plan import Override
-from pkglayer.system import rpmdb, rpmremoved
+from pkglayer.model.record import Note
+from pkglayer.system import rpmdb, rpmremoved, rpmstates
 from pkglayer.system.overlayroot import Root
 from pkglayer.system.rpmremoved import Removal
+
+LEFT_OUT = "left out: another package's program has this path, of a class that rpm prefers"
 
 
 def plan_removal(
@@ -24,10 +27,17 @@ def write_rpmdb(
     """Add `packages` (in installation order) to the rpmdb in the mounted root; returns its path.
 
     The packages of `removal` are taken out in the same transaction. librpm checks
-    file conflicts on the way: raises ConflictError naming both owners.
+    file conflicts on the way: raises ConflictError naming both owners. Files that give way to
+    others of a preferred colour are noted in `root.skipped`.
     """
     path = rpmdb.find_dbpath(root.path)
     gone = [r.member.number for r in removal.packages] if removal else []
     if packages or gone:
-        rpmdb.change_packages(root.path, path, [p.head for p in packages], epoch, gone)
+        skipped = rpmstates.find_skipped(root, path, packages, gone)
+        rpmdb.change_packages(root.path, path, [p.head for p in packages], epoch, gone, skipped)
+        for place, files in skipped.items():
+            header = packages[place].header
+            rows = [(str(header.nevra), header.files[n].path) for n in files]
+            root.skipped.update(rows)
+            root.notes += [Note(nevra, file, LEFT_OUT) for nevra, file in rows]
     return path

@@ -115,12 +115,13 @@ def check_rpm(
 ) -> SignatureReport:
     """Check digests of an open RPM and, with a keyring, demand a trusted signature.
 
-    `name` and `source` (a repository) are for the messages. Raises PackageError for a corrupt
-    package; SignatureError for one that is unsigned, or signed by a key that is not trusted,
+    `name` is for the messages. `source` is the repository whose metadata had the file's checksum:
+    unsigned, it may then be without digests of its own. Raises PackageError for a corrupt package;
+    SignatureError for one that is unsigned, or signed by a key that is not trusted,
     expired or revoked, or whose signature is wrong.
     """
     head = rpmlib.read_head(file)
-    _check_digests(file, head, name)
+    _check_digests(file, head, name, known=bool(source) and keyring is None)
     return _check_signature(file, head, name, keyring, source)
 
 
@@ -228,13 +229,15 @@ def _read_with_rpm(file: BinaryIO, flags: int, keyring: Any) -> Any:
         return ts.hdrFromFdno(file.fileno())
 
 
-def _check_digests(file: BinaryIO, head: bytes, name: str) -> None:
+def _check_digests(file: BinaryIO, head: bytes, name: str, *, known: bool) -> None:
     try:
         header = _read_with_rpm(file, rpm.RPMVSF_MASK_NOSIGNATURES, None)
     except rpm.error as e:
         raise _corrupt(name, f"its header is damaged ({e})") from e
     wanted = header[_PAYLOAD_DIGEST]
     algorithm = _DIGESTS.get(header[_PAYLOAD_DIGEST_ALGORITHM] or 0)
+    if not wanted and known:
+        return
     if not wanted or not algorithm:
         raise PackageError(
             f"{name} has no digest of its payload; nothing would protect its files",

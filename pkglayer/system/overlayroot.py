@@ -56,6 +56,7 @@ class Root:
     the tree that stands for /var, where `var_seed` names what is there without scriptlets; `upper`
     what was written so far; `tree` the commit in the making; `tmpfiles` the lines that make
     content of /var, /opt and /usr/local appear at boot; `notes` what goes elsewhere, and why;
+    `skipped` files of packages (NEVRA, path) that another's of a preferred colour stands for;
     `pristine` digests of configuration files of packages that are replaced; `kernel` the version of
     the tree's kernel where the layer has to do with it.
     """
@@ -72,6 +73,7 @@ class Root:
         self.notes: list[Note] = []
         self.placed: dict[str, str] = {}
         self.pristine: dict[str, str] = {}
+        self.skipped: set[tuple[str, str]] = set()
         self.kernel = ""
         self.var_seed: set[str] = set()
         self.etc_bound = False
@@ -131,8 +133,9 @@ class Root:
 
     def _add(self, package: Imported) -> None:
         checksums = self._payload(package)
+        nevra = str(package.header.nevra)
         for entry in package.header.files:
-            if entry.flags & FileFlag.GHOST:
+            if entry.flags & FileFlag.GHOST or (nevra, entry.path) in self.skipped:
                 continue
             placement = pathmap.place(self.real_path(entry.path), entry)
             if placement.rule.action == "refuse" and not stat.S_ISDIR(entry.mode):

@@ -12,12 +12,14 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
+from types import MappingProxyType
 from typing import Any
 
 import rpm
 
 from pkglayer.log import log
 from pkglayer.model.errors import ConflictError, PkglayerError, StateError
+from pkglayer.system import rpmstates
 from pkglayer.system.rpmhome import DB_PATHS, private_home
 from pkglayer.system.rpmlib import load_header
 
@@ -57,18 +59,19 @@ def find_dbpath(root: Path) -> str:
 
 
 def change_packages(
-    root: Path, dbpath: str, heads: Sequence[bytes], epoch: int, gone: Sequence[int] = ()
-) -> None:
+    root: Path, dbpath: str, heads: Sequence[bytes], epoch: int, gone: Sequence[int] = (),
+    skipped: rpmstates.Skipped = MappingProxyType({}),
+) -> None:  # fmt: skip
     """Record packages as installed in the rpmdb of the tree at `root`, and others as removed.
 
     `heads` are lead, signature and header of each, in installation order; `epoch` (seconds since
-    1970) becomes their install time; `gone` are numbers of packages in the database. Raises
-    ConflictError for file conflicts, with both owners, and StateError when the database cannot be
-    written.
+    1970) becomes their install time; `gone` are numbers of packages in the database; `skipped`
+    files give way to others of a preferred colour. Raises ConflictError for file conflicts, with
+    both owners, and StateError when the database cannot be written.
     """
     if not heads and not gone:
         return
-    problems = _in_child(lambda: _transaction(root, dbpath, heads, epoch, gone))
+    problems = _in_child(lambda: _transaction(root, dbpath, heads, epoch, gone, skipped))
     conflicts = [p for p in problems if p["type"] in _CONFLICTS]
     if conflicts:
         raise _conflict(conflicts)
@@ -87,8 +90,9 @@ def _conflict(problems: list[dict[str, Any]]) -> ConflictError:
 
 
 def _transaction(
-    root: Path, dbpath: str, heads: Sequence[bytes], epoch: int, gone: Sequence[int]
-) -> list[Any]:
+    root: Path, dbpath: str, heads: Sequence[bytes], epoch: int, gone: Sequence[int],
+    skipped: rpmstates.Skipped,
+) -> list[Any]:  # fmt: skip
     with private_home(dbpath), TemporaryFile("w+") as complaints:
         os.environ["SOURCE_DATE_EPOCH"] = str(epoch)
         rpm.reloadConfig()
@@ -124,6 +128,9 @@ def _transaction(
         problems = [_problem(p) for p in ts.problems() or ()] if failed else []
         if failed and not problems:
             problems = [{"type": -1, "text": "the rpmdb could not be written (see above)"}]
+        if skipped and not problems:
+            rows = {_number(ts, heads[place]): files for place, files in skipped.items()}
+            rpmstates.mark_skipped(root, rows)
         ts.closeDB()
         complaints.flush()
         complaints.seek(0)
@@ -132,6 +139,13 @@ def _transaction(
     if not problems:
         settle(root / dbpath)
     return problems
+
+
+def _number(ts: Any, head: bytes) -> int:
+    """The number that a package got in the database."""
+    wanted = load_header(head)["nevra"]
+    found = ts.dbMatch("name", load_header(head)["name"])
+    return int(next(h["dbinstance"] for h in found if h["nevra"] == wanted))
 
 
 def _problem(p: Any) -> dict[str, Any]:

@@ -107,6 +107,7 @@ def _files(h: Any, nevra: Nevra) -> Iterator[FileEntry]:
     sizes = h["longfilesizes"] or h["filesizes"] or [0] * len(paths)
     digests = h["filedigests"] or [""] * len(paths)
     caps = h["filecaps"] or [""] * len(paths)
+    colours = h["filecolors"] or [0] * len(paths)
     links = [
         (i, d) if stat.S_ISREG(m) else None for i, d, m in zip(inodes, devices, modes, strict=True)
     ]
@@ -115,16 +116,16 @@ def _files(h: Any, nevra: Nevra) -> Iterator[FileEntry]:
     seen: set[str] = set()
     rows = zip(
         paths, modes, h["fileusername"], h["filegroupname"], sizes, digests, h["fileflags"],
-        h["filelinktos"], links, caps, strict=True,
+        h["filelinktos"], links, caps, colours, strict=True,
     )  # fmt: skip
-    for path, mode, user, group, size, digest, flags, linkto, link, cap in rows:
+    for path, mode, user, group, size, digest, flags, linkto, link, cap, colour in rows:
         _check_path(path, nevra)
         if path in seen:
             raise PackageError(f"{nevra} lists {path!r} twice")
         seen.add(path)
         yield FileEntry(
             path, mode & 0xFFFF, user, group, size, digest, FileFlag(flags & 0xFFFF), linkto,
-            sets.get(link, -1) if link else -1, cap,
+            sets.get(link, -1) if link else -1, cap, colour,
         )  # fmt: skip
 
 

@@ -48,14 +48,15 @@ def test_distribution_packages_are_as_rpm_makes_them(tmp_path: Path) -> None:
 
 def test_both_refuse_the_same(tmp_path: Path) -> None:
     rpms = [
-        build_rpm(tmp_path / "rpms", name, **arguments)
+        rpm
         for packages in corpus.REFUSED.values()
-        for name, arguments in packages.items()
+        for rpm in corpus.build_packages(tmp_path / "rpms", packages)
     ]
     ground = _made(tmp_path, rpms)
     accepted = []
     for title, packages in corpus.REFUSED.items():
-        nevras = [n for n in ground.rpms if n.rsplit("-", 2)[0] in packages]
+        names = {name.removesuffix(".x86_64").removesuffix(".i686") for name in packages}
+        nevras = [n for n in ground.rpms if n.rsplit("-", 2)[0] in names]
         with suppress(Refused):
             install_by_pkglayer(ground, list(packages))
             accepted.append(f"{title} by pkglayer")

@@ -3,12 +3,14 @@
 They go on the test system's base with `BASE_FILES`, which has something in the way of many.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import struct
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.support.rpms import Entry, Trigger, build_rpm, config, ghost
+from tests.support.forge import drop_digests
+from tests.support.rpms import Entry, RpmTree, Trigger, build_rpm, config, ghost
 from tests.support.trees import DIR, Dir, File, Hardlink, Link, Node, many_files
 
 BASE_FILES: Mapping[str, Node] = {
@@ -26,23 +28,35 @@ BASE_FILES: Mapping[str, Node] = {
 }
 
 
+Packages = Mapping[str, Mapping[str, Any]]
+"""Arguments of `build_rpm` by a package's name, or by its name and architecture."""
+
+
 @dataclass(frozen=True)
 class Case:
-    """`packages` are the arguments of `build_rpm` by name."""
+    """`change` is what is done to the files once they are built."""
 
     title: str
-    packages: Mapping[str, Mapping[str, Any]]
+    packages: Packages
+    change: Callable[[Path], object] = lambda _: None
 
 
 def build(directory: Path, *, quick: bool = False) -> tuple[list[Path], list[Sequence[str]]]:
     """Build all packages; returns them, and for each case the names to install together."""
     cases = [case for case in CASES if not (quick and case.title in SLOW)]
-    rpms = [
-        build_rpm(directory, name, **arguments)
-        for case in cases
-        for name, arguments in case.packages.items()
-    ]
+    rpms = []
+    for case in cases:
+        built = build_packages(directory, case.packages)
+        rpms += built
+        for rpm in built:
+            case.change(rpm)
     return rpms, [list(case.packages) for case in cases]
+
+
+def build_packages(directory: Path, packages: Packages) -> list[Path]:
+    """Build these packages, and return their files."""
+    rows = [(name, f".{words.get('arch', '')}", words) for name, words in packages.items()]
+    return [build_rpm(directory, n.removesuffix(suffix), **words) for n, suffix, words in rows]
 
 
 def _show(kind: str) -> str:
@@ -70,6 +84,50 @@ def _digests() -> Iterator[Case]:
         files = {f"usr/share/digest/{name}": "text\n", f"usr/share/digest/{name}.empty": ""}
         yield Case(f"digest {name}", {f"digest-{name}": {"files": files, "macros": macros}})
 
+
+def _undigested() -> Iterator[Case]:
+    files = {"usr/share/nodigest/x": "text\n", "usr/share/nodigest/empty": "", "etc/nodigest":
+             config("x"), "usr/share/nodigest/y": Hardlink("usr/share/nodigest/x")}  # fmt: skip
+    yield Case("no digest at all", {"nodigest": {"files": files}}, drop_digests)
+
+
+def _elf(bits: int) -> File:
+    """The head of a program that nothing can run, for rpm to see its class."""
+    ident = b"\x7fELF" + bytes([bits // 32, 1, 1, 0]) + bytes(8)
+    if bits == 64:
+        head = struct.pack("<HHIQQQIHHHHHH", 3, 62, 1, 0, 0, 0, 0, 64, 0, 0, 0, 0, 0)
+    else:
+        head = struct.pack("<HHIIIIIHHHHHH", 3, 3, 1, 0, 0, 0, 0, 52, 0, 0, 0, 0, 0)
+    return File(ident + head, 0o755)
+
+
+def _both(name: str, files: RpmTree, **more: Any) -> dict[str, Mapping[str, Any]]:
+    """One package for two architectures, with a program of either class and a library of each."""
+    packages: dict[str, Mapping[str, Any]] = {}
+    for arch, lib, bits in (("x86_64", "lib64", 64), ("i686", "lib", 32)):
+        own = {f"usr/bin/{name}": _elf(bits), f"usr/{lib}/lib{name}.so": _elf(bits)}
+        packages[f"{name}.{arch}"] = {"arch": arch, "files": {**own, **files}, **more}
+    return packages
+
+
+_COLOURS = (
+    Case("colours", _both("multi", {
+        "usr/share/multi/same": "same\n", "etc/multi.conf": config("m")})),
+    Case("colours, with scriptlets", _both("multiscript", {"usr/share/multiscript/x": "x"},
+         scripts=_journal("pre", "post", "posttrans"))),
+    Case("colours of hard links", _both("multilink", {
+        "usr/bin/multilink2": Hardlink("usr/bin/multilink")})),
+    Case("colours across packages", {
+        "colour-a.i686": {"arch": "i686", "files": {"usr/bin/coloured": _elf(32)}},
+        "colour-b.x86_64": {"arch": "x86_64", "files": {"usr/bin/coloured": _elf(64)},
+                            "requires": ["colour-a"]},
+        "colour-c.i686": {"arch": "i686", "files": {"usr/bin/coloured": _elf(32)},
+                          "requires": ["colour-b"], "scripts": {"post": "rm -f /usr/bin/none"}},
+    }),
+    Case("a colour beside the base's", {
+        "colour-base.i686": {"arch": "i686", "files": {"usr/bin/busybox": _elf(32)}},
+    }),
+)  # fmt: skip
 
 _SPARSE = b"\0" * 3_000_000 + b"end" + b"\0" * 500_000
 _PLAIN = (
@@ -178,6 +236,10 @@ _PLAIN = (
         "opt/single": "single\n", "usr/local/etc/local.conf": config("x"),
     }}}),
     Case("many files", {"many": {"files": many_files(10_000, "usr/share/manyfiles")}}),
+    Case("a file over 4 GB", {"huge": {"files": {
+        "usr/share/huge/zeros": File("head\n", size=(4 << 30) + 12_345),
+        "usr/share/huge/small": "x",
+    }}}),
     Case("every scriptlet", {"scripts": {"files": {"usr/share/scripts": "x"}, "scripts": {
         **_journal("pretrans", "pre", "post", "posttrans", "preun", "postun")}}}),
     Case("a scriptlet's files", {"writer": {"files": {"usr/share/writer/x": "x"}, "scripts": {
@@ -266,13 +328,16 @@ _PLAIN = (
     }}}),
 )  # fmt: skip
 
-REFUSED: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+REFUSED: Mapping[str, Packages] = {
     "two contents": {"two-a": {"files": {"usr/share/two": "a"}},
                      "two-b": {"files": {"usr/share/two": "b"}}},
     "file and directory": {"kind-a": {"files": {"usr/share/kind": "a"}},
                            "kind-b": {"files": {"usr/share/kind/b": "b"}}},
     "two targets": {"to-a": {"files": {"usr/share/to": Link("a")}},
                     "to-b": {"files": {"usr/share/to": Link("b")}}},
+    "other text for two architectures": {
+        "text.x86_64": {"arch": "x86_64", "files": {"usr/share/text": "of 64 bits"}},
+        "text.i686": {"arch": "i686", "files": {"usr/share/text": "of 32 bits"}}},
     "a file of the base": {"over": {"files": {"usr/bin/getent": "other"}}},
     "a requirement": {"lacks": {"requires": ["nobody-has-this"]}},
     "a conflict": {"against": {"conflicts": ["testos-base"]}},
@@ -283,5 +348,5 @@ REFUSED: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
 """What neither may install, by title: packages as in a case."""
 
 # Together they are too much for a quick run.
-SLOW = frozenset({"many files"})
-CASES: tuple[Case, ...] = (*_PLAIN, *_payloads(), *_digests())
+SLOW = frozenset({"many files", "a file over 4 GB"})
+CASES: tuple[Case, ...] = (*_PLAIN, *_COLOURS, *_payloads(), *_digests(), *_undigested())

@@ -16,6 +16,10 @@ UNCOMPRESSED = {"_binary_payload": "w.ufdio"}
 
 _LEAD_SIZE = 96
 _SIZE_TAG = 1000
+_SIGNATURE_DIGESTS = frozenset({269, 273, 1004})
+_DIGESTS = frozenset({1035, 5011, 5092, 5093, 5097})
+"""Tags of the signature's header, and of the main one."""
+_UNKNOWN = 900_000
 
 
 def forge_rpm(path: Path, *, header: Change | None = None, payload: Change | None = None) -> Path:
@@ -57,6 +61,26 @@ def set_tag(tag: int, *, offset: int | None = None, count: int | None = None) ->
         return data[:place] + struct.pack(">4I", tag, kind, *values) + data[place + 16 :]
 
     return change
+
+
+def drop_digests(path: Path) -> Path:
+    """Take every digest out of a package in place: of header, payload and files."""
+    content = path.read_bytes()
+    start = _LEAD_SIZE + _header_size(content, _LEAD_SIZE)
+    start += -start % 8
+    end = start + _header_size(content, start)
+    signature = _hide_tags(content[_LEAD_SIZE:start], _SIGNATURE_DIGESTS)
+    header = _hide_tags(content[start:end], _DIGESTS)
+    path.write_bytes(content[:_LEAD_SIZE] + signature + header + content[end:])
+    return path
+
+
+def _hide_tags(header: bytes, tags: frozenset[int]) -> bytes:
+    """Give entries of the index numbers that nobody knows: librpm wants no gap between them."""
+    for tag in tags:
+        place = _find_entry(header, 0, tag)
+        header = header[:place] + struct.pack(">I", _UNKNOWN + tag) + header[place + 4 :]
+    return header
 
 
 def _header_size(content: bytes, start: int) -> int:

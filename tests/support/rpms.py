@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.support.trees import Dir, Fifo, File, Hardlink, Link, Node, make_tree
@@ -141,7 +141,7 @@ def _node(file: Node | Entry) -> Node:
         if node.uid or node.gid:
             raise ValueError("an RPM has owner names, not numbers: use Entry(user=..., group=...)")
         # Capabilities come from the header; on disk they would only need more rights to write.
-        return File(node.content, node.mode)
+        return replace(node, caps="")
     return node
 
 

@@ -13,13 +13,15 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class File:
-    """A regular file; `caps` is text as `setcap` takes it, such as `cap_net_raw=ep`."""
+    """A regular file; `caps` is text as `setcap` takes it, such as `cap_net_raw=ep`; `size` is how
+    long a hole makes it at least, in bytes."""
 
     content: str | bytes = ""
     mode: int = 0o644
     uid: int = 0
     gid: int = 0
     caps: str = ""
+    size: int = 0
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,8 @@ def _write_file(path: Path, file: File) -> None:
     # A name that is there already may be a hard link to a repository's object: never write into it.
     path.unlink(missing_ok=True)
     path.write_bytes(content)
+    if file.size > len(content):
+        os.truncate(path, file.size)
     # Owner first: changing it clears setuid and capabilities.
     _set_owner(path, file.uid, file.gid)
     path.chmod(file.mode)

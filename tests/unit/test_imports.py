@@ -23,7 +23,7 @@ APART = ("stages",)
 """Ranks whose files do not know each other: only the rank above puts them together."""
 
 BORDER = {
-    "ctypes": ("filecaps.py", "mounts.py"),
+    "ctypes": ("filecaps.py", "mounts.py", "rpmstates.py"),
     "gi": ("repo*.py", "sysroot*.py"),
     "hawkey": ("sack*.py",),
     "libcomps": ("comps.py",),
