@@ -6,15 +6,16 @@ have equal files. Building from it is `engine.locking`'s.
 
 import json
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from pkglayer.model.errors import ConfigError
 from pkglayer.model.package import Nevra, Package
-from pkglayer.model.plan import LAYOUT_VERSION, Base, Inactive, Plan, Skipped
+from pkglayer.model.plan import LAYOUT_VERSION, Base, Inactive, Override, Plan, Skipped
 from pkglayer.model.record import Account
 from pkglayer.model.request import Request, Want
+from pkglayer.model.scriptlet import Rule
 
 LOCK_VERSION = 1
 
@@ -44,7 +45,9 @@ def to_toml(lock: Lock) -> str:
         _table("[settings]", settings),
         *(_table("[[request]]", _want(w)) for w in plan.request.wants),
         *(_table("[[package]]", _package(p)) for p in plan.packages),
-        *(_table("[[inactive]]", {**_want(i.want), "provider": i.provider}) for i in plan.inactive),
+        *(_table("[[override]]", asdict(o)) for o in plan.overrides),
+        *(_table("[[rule]]", asdict(r)) for r in plan.request.rules),
+        *(_table("[[inactive]]", _inactive(i)) for i in plan.inactive),
         *(_table("[[skipped]]", {**_want(s.want), "why": s.why}) for s in plan.skipped),
         *(_table("[[account]]", asdict(a)) for a in lock.accounts),
     ]
@@ -71,6 +74,11 @@ def _want(want: Want) -> dict[str, Any]:
     return {k: v for k, v in asdict(want).items() if k == "spec" or v != defaults[k]}
 
 
+def _inactive(inactive: Inactive) -> dict[str, Any]:
+    why = {"why": inactive.why} if inactive.why else {}
+    return {**_want(inactive.want), "provider": inactive.provider, **why}
+
+
 def _package(package: Package) -> dict[str, Any]:
     return {**asdict(package), "nevra": str(package.nevra)}
 
@@ -92,12 +100,14 @@ def _lock(data: Mapping[str, Any]) -> Lock:
     state = data["state"]
     base = Base(**data["base"])
     wants = tuple(Want(**row) for row in data.get("request", ()))
+    rules = tuple(Rule(**row) for row in data.get("rule", ()))
     plan = Plan(
         base=base,
-        request=Request(base.refspec, wants),
+        request=Request(base.refspec, wants, rules),
         packages=tuple(_to_package(row) for row in data.get("package", ())),
-        inactive=tuple(_split(Inactive, "provider", data.get("inactive", ()))),
-        skipped=tuple(_split(Skipped, "why", data.get("skipped", ()))),
+        overrides=tuple(Override(**row) for row in data.get("override", ())),
+        inactive=tuple(_split(Inactive, ("provider", "why"), data.get("inactive", ()))),
+        skipped=tuple(_split(Skipped, ("why",), data.get("skipped", ()))),
     )
     return Lock(
         plan,
@@ -115,8 +125,15 @@ def _hex(text: str) -> str:
     return text
 
 
-def _split(kind: type[Any], key: str, rows: Iterable[Mapping[str, Any]]) -> list[Any]:
-    return [kind(Want(**{k: v for k, v in r.items() if k != key}), r[key]) for r in rows]
+def _split(kind: type[Any], keys: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> list[Any]:
+    """Rows of a want with something more about it, told apart by the names of that."""
+    return [
+        kind(
+            Want(**{k: v for k, v in row.items() if k not in keys}),
+            **{k: v for k, v in row.items() if k in keys},
+        )
+        for row in rows
+    ]
 
 
 def _to_package(row: Mapping[str, Any]) -> Package:

@@ -85,6 +85,34 @@ def test_edited_lock_deploys_nothing(locked: tuple[Path, Path, str], tmp_path: P
     assert deployments(other) == before
 
 
+def test_overrides_rules_and_what_rests_are_in_the_lock(tmp_path: Path) -> None:
+    rpms = [
+        build_rpm(tmp_path / "rpms", "foo", scripts={"post": "echo ran > /usr/lib/ran"}),
+        build_rpm(tmp_path / "rpms", "based", version="2"),
+        build_rpm(tmp_path / "rpms", "gone"),
+    ]
+    based, gone = build_rpm(tmp_path, "based"), build_rpm(tmp_path, "gone")
+    repo = make_repo(tmp_path / "repo", rpms)
+    settings = (
+        '[[scripts.rules]]\npackage = "foo"\nscriptlet = "post"\naction = "skip"\nreason = "no"\n'
+    )
+    files = {"etc/yum.repos.d/test.repo": repo_file("test", repo)}
+    base = make_base(tmp_path, files, [based, gone])
+    sysroot, other = make_sysroot(tmp_path, base), make_sysroot(tmp_path, base, name="other/place")
+    etc = deployments(sysroot)[0].path / "etc/pkglayer"
+    etc.mkdir(parents=True, exist_ok=True)
+    (etc / "pkglayer.toml").write_text(settings)
+    run_pkglayer("install", "foo", "based", "--allow-inactive", sysroot=sysroot)
+    run_pkglayer("override", "replace", "based", "--from", "test", sysroot=sysroot)
+    run_pkglayer("override", "remove", "gone", sysroot=sysroot)
+    lock = tmp_path / "layer.lock"
+    lock.write_text(run_pkglayer("lock", "0", sysroot=sysroot).stdout)
+    assert {"[[override]]", "[[rule]]", "[[inactive]]"} <= set(lock.read_text().splitlines())
+    run_pkglayer("apply", lock, sysroot=other)
+    assert deployments(other)[0].checksum == deployments(sysroot)[0].checksum
+    assert run_pkglayer("lock", "0", sysroot=other).stdout == lock.read_text()
+
+
 @pytest.mark.parametrize("text", ["", "version = 2", "version = 1\n[state]\ncommit = 'x'", "[["])
 def test_what_is_no_lock_is_named(tmp_path: Path, sysroot: Path, text: str) -> None:
     lock = tmp_path / "bad.lock"
