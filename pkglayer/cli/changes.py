@@ -1,7 +1,6 @@
 """Verbs that make a new state: install, uninstall, upgrade, rebase, deploy, reconcile."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -205,16 +204,14 @@ def unpin_version(common: Common, spec: Request) -> None:
         show(common, session, verbs.pin_version(session, spec, ""))
 
 
-def show(
-    common: Common, session: "Session", outcome: "Outcome", more: Mapping[str, Any] | None = None
-) -> None:
-    """Print what a change did or would do; `more` goes into the data for programs."""
+def show(common: Common, session: "Session", outcome: "Outcome") -> None:
+    """Print what a change did or would do."""
     from pkglayer.cli import renderplan
     from pkglayer.engine import states
     from pkglayer.system.rpmlib import evr_compare
 
     if outcome.held:
-        _show_held(common, outcome, more or {})
+        _show_held(common, outcome)
         return
     previous, bases = outcome.previous, (outcome.before.base.commit, outcome.plan.base.commit)
     base_diff = states.diff_bases(session, *bases) if bases[0] != bases[1] else None
@@ -222,7 +219,7 @@ def show(
         data = renderplan.plan_json(outcome.plan, previous, evr_compare)
         data |= {"commit": outcome.commit, "changed": outcome.changed, "reused": outcome.reused}
         data["base_diff"] = renderplan.diff_json(base_diff) if base_diff else None
-        print_json({**data, **(more or {})})
+        print_json(data)
         return
     typer.echo(renderplan.render_plan(outcome.plan, previous, evr_compare), nl=False)
     if base_diff is not None:
@@ -237,7 +234,7 @@ def show(
         typer.echo("or pkglayer rollback to stay with what was before.")
 
 
-def _show_held(common: Common, outcome: "Outcome", more: Mapping[str, Any]) -> None:
+def _show_held(common: Common, outcome: "Outcome") -> None:
     """The base waits: said loudly, and a failure, when it does so for longer than allowed."""
     held = outcome.held
     assert held is not None
@@ -248,6 +245,6 @@ def _show_held(common: Common, outcome: "Outcome", more: Mapping[str, Any]) -> N
         from pkglayer.model.explain import trouble_json
 
         rows = [trouble_json(t) for t in held.troubles]
-        print_json({"held": rows, "changed": False, "commit": outcome.commit, **more})
+        print_json({"held": rows, "changed": False, "commit": outcome.commit})
         return
     typer.echo(f"No change: {held.message}.\nIt is tried again each time. {held.hint}")

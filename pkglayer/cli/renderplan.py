@@ -58,6 +58,7 @@ def render_plan(
     come = [of[n] for n in (*diff.added, *(c.new for c in (*diff.upgraded, *diff.downgraded)))]
     lines += _listing("Signed by", signer_rows(come))
     lines += _listing("Followed", ((f.local, f"now {f.nevra}: {f.why}") for f in plan.followed))
+    lines += _listing("Not known yet", ((u.nevra, u.what) for u in plan.unseen))
     lines += _listing("Note", ((f"{n.package}: {n.what}", n.why) for n in notes))
     if not diff:
         lines.append("No package of the layer changes.")
@@ -83,6 +84,7 @@ def plan_json(plan: Plan, previous: Plan | None, compare: Compare) -> dict[str, 
         "skipped": [asdict(s) for s in plan.skipped],
         "fallbacks": [asdict(f) for f in plan.fallbacks],
         "followed": [asdict(f) for f in plan.followed],
+        "unseen": [asdict(u) for u in plan.unseen],
         "install_size": plan.install_size,
         "changes": diff_json(diff),
     }

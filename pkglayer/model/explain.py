@@ -65,6 +65,7 @@ KINDS: Mapping[str, str] = {
     "together": "it does not go together with another request",
     "local-gone": "the imported copy of a local package is gone",
     "group": "no repository has the group, or any package of it",
+    "modules": "its kernel modules are all for other kernels than the state's",
     "other": "the solver refuses it for a reason that has no name here",
 }
 """Every kind of trouble and what it means; data for programs, so names stay as they are."""

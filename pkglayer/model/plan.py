@@ -104,11 +104,19 @@ class Followed:
 
 
 @dataclass(frozen=True)
+class Unseen:
+    """Something about a package of the plan that cannot be told before it is downloaded."""
+
+    nevra: str
+    what: str
+
+
+@dataclass(frozen=True)
 class Plan:
     """The resolved request; `packages` are sorted by NEVRA.
 
-    `fallbacks` and `followed` tell how the plan came about and are no part of the state: two
-    machines that come to the same packages on different ways have the same state.
+    `fallbacks`, `followed` and `unseen` tell how the plan came about and are no part of the state:
+    two machines that come to the same packages on different ways have the same state.
     """
 
     base: Base
@@ -119,6 +127,7 @@ class Plan:
     overrides: tuple[Override, ...] = ()
     fallbacks: tuple[Fallback, ...] = field(default=(), compare=False)
     followed: tuple[Followed, ...] = field(default=(), compare=False)
+    unseen: tuple[Unseen, ...] = field(default=(), compare=False)
 
     @property
     def layered(self) -> bool:

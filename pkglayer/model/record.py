@@ -92,7 +92,8 @@ class Record:
 def to_json(record: Record) -> str:
     """Stable text: sorted keys, one final newline, no time and no host in it."""
     data = {"version": RECORD_VERSION, **asdict(record)}
-    del data["plan"]["fallbacks"], data["plan"]["followed"]
+    for name in ("fallbacks", "followed", "unseen"):
+        del data["plan"][name]
     for row, package in zip(data["plan"]["packages"], record.plan.packages, strict=True):
         row["nevra"] = str(package.nevra)
     return json.dumps(data, indent=1, sort_keys=True, ensure_ascii=True) + "\n"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pkglayer.log import Progress
 from pkglayer.model.errors import PackageError, ScriptError
+from pkglayer.model.kernelfiles import find_modules, find_versions
 from pkglayer.model.package import Header, Imported
 from pkglayer.model.record import Note
 from pkglayer.model.request import INITRAMFS, Request
@@ -46,11 +47,13 @@ def finish_kernel(
     wanted = next((w for w in request.wants if w.kind == INITRAMFS), None)
     headers = [p.header for p in packages]
     headers += [r.header for r in removal.packages] if removal else []
-    touched = any(_versions(h) for h in headers)
+    touched = any(find_versions(_paths(h)) for h in headers)
     if not (touched or wanted):
         return
     tools = _Tools(root, epoch, limits, progress)
-    replaced = removal is not None and any(_versions(r.header) for r in removal.packages)
+    replaced = removal is not None and any(
+        find_versions(_paths(r.header)) for r in removal.packages
+    )
     if touched:
         adopt_boot_kernels(root)
         sweep_modules(root)
@@ -74,18 +77,8 @@ def _base_has_initramfs(root: Root) -> bool:
     return any(root.tree.find(f"{MODULES}/{name}/initramfs.img") for name in names)
 
 
-def _versions(header: Header) -> set[str]:
-    """Kernel versions for which a package has files."""
-    parts = [f.path.strip("/").removeprefix("usr/").split("/") for f in header.files]
-    return {p[2] for p in parts if p[:2] == ["lib", "modules"] and len(p) > 3}
-
-
-def _module_versions(header: Header) -> set[str]:
-    names = (".ko", ".ko.xz", ".ko.zst", ".ko.gz")
-    parts = [f.path.strip("/").removeprefix("usr/").split("/") for f in header.files]
-    return {
-        p[2] for p in parts if p[:2] == ["lib", "modules"] and len(p) > 3 and p[-1].endswith(names)
-    }
+def _paths(header: Header) -> list[str]:
+    return [f.path for f in header.files]
 
 
 def adopt_boot_kernels(root: Root) -> None:
@@ -127,7 +120,7 @@ def check_modules(packages: Iterable[Imported], version: str) -> None:
     wrong = [
         f"{p.header.nevra} (for {', '.join(sorted(found))})"
         for p in packages
-        if (found := _module_versions(p.header)) and version not in found
+        if (found := find_modules(_paths(p.header))) and version not in found
     ]
     if wrong:
         raise PackageError(

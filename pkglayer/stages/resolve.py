@@ -23,6 +23,7 @@ from pkglayer.system.comps import Group, read_groups
 from pkglayer.system.fallbacks import find_fallbacks
 from pkglayer.system.following import tell_followed, tell_left
 from pkglayer.system.job import Job, Outcome
+from pkglayer.system.kernels import check_modules
 from pkglayer.system.overriding import check_removals, choose_override, to_overrides
 from pkglayer.system.sack import Sack
 from pkglayer.system.sight import find_untouchable, find_unusable
@@ -54,7 +55,8 @@ class Sight:
             if self.filelists or not _names_path(e):
                 raise
         else:
-            if self.filelists or not any(f.needs.startswith("/") for f in plan.fallbacks):
+            paths = any(f.needs.startswith("/") for f in plan.fallbacks)
+            if self.filelists or not (paths or plan.unseen):
                 return plan
         self.filelists, self._sack = True, None
         return ask(self.sack)
@@ -127,6 +129,7 @@ def resolve(
         plan,
         fallbacks=(*find_fallbacks(job, outcome, before), *tell_left(sack, wants, new)),
         followed=tell_followed(sack, wants, list(outcome.reasons)),
+        unseen=check_modules(sack, outcome.reasons, outcome.replaced, sack.erased, wants),
     )
 
 

@@ -166,6 +166,7 @@ def load_sack(
         cachedir=cachedir,
         root=root,
         arch=arch,
+        filelists=filelists,
     )
 
 

@@ -23,8 +23,9 @@ class View:
     """All packages that are loaded.
 
     `heads` maps the location of a cached head to what it is; `disabled` repositories are looked
-    into only to tell where a missing package would be; `signers` are the signing keys (full
-    fingerprints) of offers where somebody looked.
+    into only to tell where a missing package would be; `filelists` says whether metadata was loaded
+    with all names of files; `signers` are the signing keys (full fingerprints) of offers where
+    somebody looked.
     """
 
     hawkey_sack: Any
@@ -34,6 +35,7 @@ class View:
     cachedir: Path = Path()
     root: Path = Path()
     arch: str = ""
+    filelists: bool = False
     signers: dict[Offer, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -141,6 +143,26 @@ class View:
     def vendor(self, offer: Offer) -> str:
         """Who made the package, as it says itself."""
         return str(self.objects[offer].vendor or "")
+
+    def files(self, offer: Offer) -> list[str]:
+        """The paths that are known of an offer: all, or what metadata names by itself."""
+        return list(self.objects[offer].files)
+
+    def knows_files(self, offer: Offer) -> bool:
+        """Whether these are all."""
+        if offer.repo in (BASE, CACHE):
+            return True
+        repository = next(r for r in self.repositories if r.id == offer.repo)
+        return self.filelists and bool(repository.link.getMetadataPath("filelists"))
+
+    def with_files(self, globs: Sequence[str]) -> list[Offer]:
+        """Packages of the base that have such files."""
+        return self.offers(self.query(everything=True).installed().filter(file__glob=list(globs)))
+
+    def relations(self, offer: Offer) -> list[str]:
+        """What it provides and requires."""
+        obj = self.objects[offer]
+        return [str(r) for r in (*obj.provides, *obj.requires)]
 
     def signer(self, offer: Offer) -> str:
         """The fingerprint of the key that signed it, "" where it is not known."""

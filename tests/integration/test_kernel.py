@@ -2,6 +2,7 @@
 
 import json
 import platform
+import subprocess
 from pathlib import Path
 
 from tests.support.rpms import build_rpm
@@ -29,9 +30,12 @@ def _kernel(tmp: Path, version: str, *, in_boot: bool = False) -> Path:
     )
 
 
-def _module(tmp: Path, name: str, version: str) -> Path:
+def _module(tmp: Path, name: str, version: str, *, told: bool = False) -> Path:
+    """One kernel module; `told` as rpm's generators tell of it."""
     path = f"usr/lib/modules/{version}/extra/{name}.ko"
-    return build_rpm(tmp, name, arch=platform.machine(), files={path: "no module\n"})
+    provides = [f"kmod({name}.ko)"] if told else []
+    arch = platform.machine()
+    return build_rpm(tmp, name, arch=arch, provides=provides, files={path: "no module\n"})
 
 
 def _scene(tmp: Path, *, tools: bool = True, initramfs: bool = False) -> Scene:
@@ -74,6 +78,41 @@ def test_indexes_modules_and_refuses_those_of_another_kernel(tmp_path: Path) -> 
     said = scene.refuse("install", "alien", code=6)
     assert f"no module for the state's kernel {KERNEL_VERSION} is in alien-1-1" in said
     assert "(for 5.4)" in said
+
+
+def test_a_dry_run_knows_modules_of_another_kernel(tmp_path: Path) -> None:
+    scene = _scene(tmp_path)
+    scene.publish(_module(tmp_path / "offer", "told", "5.4", told=True))
+    for dry in (["--dry-run"], []):
+        said = scene.refuse("install", "told", *dry, code=3)
+        assert f"no module for the state's kernel {KERNEL_VERSION} is in told-1-1" in said
+        assert "(for 5.4)" in said
+    assert not list(scene.sysroot.glob("**/packages/*.rpm"))
+    rpm = tmp_path / "offer" / f"told-1-1.{platform.machine()}.rpm"
+    said = scene.refuse("install", rpm, "--no-gpg-check", rpm, "--dry-run", code=3)
+    assert "(for 5.4)" in said
+
+
+def test_a_dry_run_says_what_only_the_download_shows(tmp_path: Path) -> None:
+    scene = _scene(tmp_path)
+    scene.publish(_module(tmp_path / "offer", "told", "5.4", told=True))
+    metadata = scene.repo / "repodata"
+    subprocess.run(["modifyrepo_c", "--remove", "filelists", str(metadata)], check=True)
+    [row] = json.loads(scene.run("install", "told", "--dry-run", "--json").stdout)["unseen"]
+    assert row["nevra"].startswith("told-1-1")
+    assert row["what"].startswith(f"whether it has modules for {KERNEL_VERSION} shows when")
+    scene.refuse("install", "told", code=6)
+
+
+def test_modules_that_a_new_kernel_leaves_behind_can_be_skipped(tmp_path: Path) -> None:
+    scene = _scene(tmp_path)
+    scene.publish(_module(tmp_path / "offer", "told", KERNEL_VERSION, told=True))
+    scene.run("install", "told", "--refresh")
+    scene.update_base("2", packages=[_kernel(tmp_path / "base", NEW)])
+    assert f"kernel {NEW} is in told-1-1" in scene.refuse("upgrade", "--attended", code=3)
+    scene.run("upgrade", "--skip-broken")
+    shown = " ".join(scene.run("status").stdout.split())
+    assert f"told: no module for the state's kernel {NEW} is in told-1-1" in shown
 
 
 def test_adds_what_finds_the_deployment_at_boot(tmp_path: Path) -> None:
