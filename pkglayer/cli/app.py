@@ -21,6 +21,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "db": ("db",),
     "layers": ("layer",),
     "history": ("history",),
+    "undo": ("undo",),
     "lock": ("lock", "apply", "verify"),
     "override": ("override",),
     "kargs": ("kargs",),

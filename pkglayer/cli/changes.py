@@ -1,6 +1,7 @@
 """Verbs that make a new state: install, uninstall, upgrade, rebase, deploy, reconcile."""
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -204,14 +205,16 @@ def unpin_version(common: Common, spec: Request) -> None:
         show(common, session, verbs.pin_version(session, spec, ""))
 
 
-def show(common: Common, session: "Session", outcome: "Outcome") -> None:
-    """Print what a change did or would do."""
+def show(
+    common: Common, session: "Session", outcome: "Outcome", more: Mapping[str, Any] | None = None
+) -> None:
+    """Print what a change did or would do; `more` goes into the data for programs."""
     from pkglayer.cli import renderplan
     from pkglayer.engine import states
     from pkglayer.system.rpmlib import evr_compare
 
     if outcome.held:
-        _show_held(common, outcome)
+        _show_held(common, outcome, more or {})
         return
     previous, bases = outcome.previous, (outcome.before.base.commit, outcome.plan.base.commit)
     base_diff = states.diff_bases(session, *bases) if bases[0] != bases[1] else None
@@ -219,7 +222,7 @@ def show(common: Common, session: "Session", outcome: "Outcome") -> None:
         data = renderplan.plan_json(outcome.plan, previous, evr_compare)
         data |= {"commit": outcome.commit, "changed": outcome.changed, "reused": outcome.reused}
         data["base_diff"] = renderplan.diff_json(base_diff) if base_diff else None
-        print_json(data)
+        print_json({**data, **(more or {})})
         return
     typer.echo(renderplan.render_plan(outcome.plan, previous, evr_compare), nl=False)
     if base_diff is not None:
@@ -234,7 +237,7 @@ def show(common: Common, session: "Session", outcome: "Outcome") -> None:
         typer.echo("or pkglayer rollback to stay with what was before.")
 
 
-def _show_held(common: Common, outcome: "Outcome") -> None:
+def _show_held(common: Common, outcome: "Outcome", more: Mapping[str, Any]) -> None:
     """The base waits: said loudly, and a failure, when it does so for longer than allowed."""
     held = outcome.held
     assert held is not None
@@ -245,6 +248,6 @@ def _show_held(common: Common, outcome: "Outcome") -> None:
         from pkglayer.model.explain import trouble_json
 
         rows = [trouble_json(t) for t in held.troubles]
-        print_json({"held": rows, "changed": False, "commit": outcome.commit})
+        print_json({"held": rows, "changed": False, "commit": outcome.commit, **more})
         return
     typer.echo(f"No change: {held.message}.\nIt is tried again each time. {held.hint}")

@@ -39,20 +39,26 @@ def change(session: Session, changes: KargChanges, *, editor: bool = False) -> K
     With `editor` a person has the last word. Raises UsageError for a change that cannot be made;
     all are made or none.
     """
-    newest = readable(session.sysroot.newest)
+    readable(session.sysroot.newest)
     before = read_kargs(session)
     after = change_kargs(before, changes)
     if editor:
         after = _edited(after)
     if after == before or session.options.dry_run:
         return Kargs(before, after)
+    deploy_again(session, after)
+    return Kargs(before, after, changed=True)
+
+
+def deploy_again(session: Session, kargs: Sequence[str]) -> None:
+    """The next boot's commit and requests once more, with these arguments."""
+    newest = session.sysroot.newest
     session.progress.start("Deploying")
     with session.timings.phase("deploy"):
         keep = session.settings.keep_states
-        session.sysroot.deploy(newest.checksum, newest.origin, keep=keep, kargs=after)
+        session.sysroot.deploy(newest.checksum, newest.origin, keep=keep, kargs=kargs)
     session.progress.done()
     upkeep.sweep(session)
-    return Kargs(before, after, changed=True)
 
 
 def _edited(words: Sequence[str]) -> tuple[str, ...]:

@@ -66,13 +66,14 @@ def apply(
     session: Session, base: Base, request: Request, *, upgrade: bool = False,
     local: Sequence[LocalRpm] = (), extra_origin: dict[str, str] | None = None,
     check: Callable[[Plan, Deployment], None] | None = None, replaces: bool = False,
+    kargs: Sequence[str] | None = None,
 ) -> Outcome:  # fmt: skip
     """Make base + request the next boot; with the dry-run option only plan it.
 
     `upgrade` lets layered packages move to newer versions; otherwise those of the state before stay
     as they are; `check` may refuse the plan; `replaces` puts the result in the place of the next
-    boot instead of before it. Raises a PkglayerError of the stage that cannot go on; nothing has
-    changed then.
+    boot instead of before it; `kargs` are other kernel arguments than the next boot has. Raises a
+    PkglayerError of the stage that cannot go on; nothing has changed then.
     """
     before = session.sysroot.newest
     try:
@@ -89,7 +90,9 @@ def apply(
         plan = replace(plan, packages=tuple(p.package for p in packages))
         digest = plan_digest(plan, {"post-failure": session.settings.post_failure})
         checksum, reused, made = built(session, plan, packages, digest)
-        changed = publish(session, plan, checksum, extra_origin or {}, replaces=replaces)
+        changed = publish(
+            session, plan, checksum, extra_origin or {}, replaces=replaces, kargs=kargs
+        )
     moved = base.commit != before.base.commit or before.record is None
     policy.remember_plan(session, plan, moved=moved, anew=upgrade)
     session.remarks += [fallback_words(f) for f in plan.fallbacks]
@@ -257,14 +260,15 @@ def seed_accounts(session: Session) -> tuple[Account, ...]:
 
 
 def publish(
-    session: Session, plan: Plan, checksum: str, extra_origin: dict[str, str], *, replaces: bool
-) -> bool:
+    session: Session, plan: Plan, checksum: str, extra_origin: dict[str, str], *,
+    replaces: bool = False, kargs: Sequence[str] | None = None,
+) -> bool:  # fmt: skip
     """Deploy the commit with the request in its origin; False when it is the next boot already."""
     sysroot, newest = session.sysroot, session.sysroot.newest
     origin = {name: dict(group) for name, group in newest.origin.items()}
     origin["origin"] = {"refspec": plan.request.refspec, **extra_origin}
     origin[ORIGIN_GROUP] = to_origin(plan.request)
-    if newest.checksum == checksum and newest.origin == origin:
+    if newest.checksum == checksum and newest.origin == origin and kargs is None:
         return False
     session.repo.set_ref(commit.BASE_REF + plan.base.commit, plan.base.commit)
     session.progress.start("Deploying")
@@ -272,7 +276,7 @@ def publish(
     with session.timings.phase("deploy"):
         sysroot.deploy(
             checksum, origin,
-            keep=session.settings.keep_states, instead_of=newest if replaces else None,
+            keep=session.settings.keep_states, instead_of=newest if replaces else None, kargs=kargs,
         )  # fmt: skip
     session.progress.done()
     session.dropped = bool(before - set(deployment_ids(session)))

@@ -63,7 +63,8 @@ class Options:
 @dataclass
 class Session:
     """One run of a verb; `work` is None while nothing may be written; `dropped` tells that a state
-    went away, so that cleaning up pays; `remarks` are what the history says of the change."""
+    went away, so that cleaning up pays; `remarks` are what the history says of the change,
+    `takes_back` the number of the change that it takes back."""
 
     sysroot: Sysroot
     settings: Settings
@@ -74,6 +75,7 @@ class Session:
     dropped: bool = False
     seed: tuple[Account, ...] | None = None
     remarks: list[str] = field(default_factory=list)
+    takes_back: int = 0
 
     @property
     def repo(self) -> Repo:
@@ -200,6 +202,7 @@ def _recorded(session: Session) -> Iterator[None]:
             outcome="done" if after != before or changes else "unchanged",
             message="\n".join(session.remarks),
             changes="" if changes is None else to_json(changes),
+            takes_back=session.takes_back,
         )
     finally:
         if not session.options.dry_run:

@@ -15,7 +15,8 @@ class HistoryEntry:
     and are the next boot; `digest` is the plan's; `outcome` is `done`, `unchanged` or `failed`;
     `message` says why it failed or what was special; `comment` is why somebody wanted it, in their
     words; `changes` is what was asked for in another way (`model.wish` reads it), empty where that
-    is not known; `number` counts from 1 and is given by the database.
+    is not known; `takes_back` is the number of the change that this one took back, 0 for none;
+    `number` counts from 1 and is given by the database.
     """
 
     time: int
@@ -29,4 +30,5 @@ class HistoryEntry:
     message: str = ""
     comment: str = ""
     changes: str = ""
+    takes_back: int = 0
     number: int = 0

@@ -6,7 +6,7 @@ argument by its key. A `Difference` is one of them before and after a change. No
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -97,24 +97,30 @@ def diff_wishes(old: Wish, new: Wish) -> tuple[Difference, ...]:
 @dataclass(frozen=True)
 class WayBack:
     """Differences by what taking them back means now: `undone` can be, `over` need not be any
-    more, `touched` were asked for in yet another way since."""
+    more, `touched` are asked for in yet another way since, `stays` is what no command asked for."""
 
     undone: tuple[Difference, ...] = ()
     over: tuple[Difference, ...] = ()
     touched: tuple[Difference, ...] = ()
+    stays: tuple[Difference, ...] = ()
 
 
-def plan_way_back(differences: Iterable[Difference], now: Wish) -> WayBack:
-    """The way back for what commands asked for; the rest is in none of the three."""
+def plan_way_back(
+    differences: Iterable[Difference], now: Wish, later: Container[Thing] = ()
+) -> WayBack:
+    """The way back from a change; `later` are the things that younger changes were about."""
     current = things(now)
     rows: dict[str, list[Difference]] = defaultdict(list)
     for row in differences:
-        if row.by_command:
-            is_now = current.get(row.thing, ())
-            fate = (
-                "over" if is_now == row.before else "undone" if is_now == row.after else "touched"
-            )
-            rows[fate].append(row)
+        is_now = current.get(row.thing, ())
+        if not row.by_command:
+            rows["stays"].append(row)
+        elif is_now == row.before:
+            rows["over"].append(row)
+        elif is_now != row.after or row.thing in later:
+            rows["touched"].append(row)
+        else:
+            rows["undone"].append(row)
     return WayBack(**{fate: tuple(found) for fate, found in rows.items()})
 
 

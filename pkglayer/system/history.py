@@ -31,10 +31,15 @@ CREATE TABLE entry (
     outcome TEXT NOT NULL,
     message TEXT NOT NULL,
     comment TEXT NOT NULL DEFAULT '',
-    changes TEXT NOT NULL DEFAULT ''
+    changes TEXT NOT NULL DEFAULT '',
+    takes_back INTEGER NOT NULL DEFAULT 0
 )
 """
-_ADDED = {1: ("comment", "changes")}
+_ADDED = {1: {
+    "comment": "TEXT NOT NULL DEFAULT ''",
+    "changes": "TEXT NOT NULL DEFAULT ''",
+    "takes_back": "INTEGER NOT NULL DEFAULT 0",
+}}  # fmt: skip
 """Columns that a file of an older version does not have."""
 
 
@@ -68,8 +73,8 @@ class History:
             version = self._version(connection)
             if version == 0:
                 return ()
-            absent = _ADDED.get(version, ())
-            names = ", ".join("''" if name in absent else name for name in [*_COLUMNS, "number"])
+            absent = {k: v.rpartition(" ")[2] for k, v in _ADDED.get(version, {}).items()}
+            names = ", ".join(absent.get(name, name) for name in [*_COLUMNS, "number"])
             statement = f"SELECT {names} FROM entry ORDER BY number DESC LIMIT ?"
             rows = connection.execute(statement, (limit or -1,)).fetchall()
         return tuple(HistoryEntry(*row) for row in rows)
@@ -112,8 +117,8 @@ class History:
             return
         if version == 0:
             connection.execute(_TABLE)
-        for name in _ADDED.get(version, ()):
-            connection.execute(f"ALTER TABLE entry ADD COLUMN {name} TEXT NOT NULL DEFAULT ''")
+        for name, kind in _ADDED.get(version, {}).items():
+            connection.execute(f"ALTER TABLE entry ADD COLUMN {name} {kind}")
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION:d}")
 
 

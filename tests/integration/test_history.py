@@ -32,6 +32,7 @@ FIRST = HistoryEntry(
     message="two\nlines",
     comment="because",
     changes="[]",
+    takes_back=7,
 )
 VERSION_1 = """
 CREATE TABLE entry (
@@ -78,7 +79,7 @@ def test_a_crash_within_a_write_leaves_the_entries_before(tmp_path: Path) -> Non
         "c.execute('PRAGMA cache_size = 1'); c.execute('PRAGMA cache_spill = 1');"
         "c.execute('BEGIN IMMEDIATE');"
         "[c.execute('INSERT INTO entry SELECT NULL, time, user, uid, command, before, after,"
-        " digest, outcome, hex(randomblob(9000)), comment, changes FROM entry WHERE number = 1')"
+        " digest, outcome, hex(randomblob(9000)), comment, changes, 0 FROM entry WHERE number = 1')"
         " for _ in range(200)];"
         "c.execute('DELETE FROM entry WHERE number = 1'); os.kill(os.getpid(), signal.SIGKILL)"
     )
