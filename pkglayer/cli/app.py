@@ -23,6 +23,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "history": ("history",),
     "undo": ("undo",),
     "lock": ("lock", "apply", "verify"),
+    "download": ("download",),
     "override": ("override",),
     "kargs": ("kargs",),
     "initramfs": ("initramfs",),

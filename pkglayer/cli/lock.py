@@ -1,11 +1,14 @@
 """Verbs about locks: lock, apply, verify."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pkglayer.cli.common import Common, print_json, verb
+
+if TYPE_CHECKING:
+    from pkglayer.model.lock import Lock
 
 State = Annotated[
     str, typer.Argument(metavar="[STATE]", help="Index, booted, pending, rollback or a commit.")
@@ -44,13 +47,8 @@ def register(app: typer.Typer) -> None:
         """
         from pkglayer.cli.changes import show
         from pkglayer.engine import locking
-        from pkglayer.model.errors import UsageError
-        from pkglayer.model.lock import parse_lock
 
-        try:
-            parsed = parse_lock(lock.read_text(), str(lock))
-        except (OSError, UnicodeDecodeError) as e:
-            raise UsageError(f"{lock} cannot be read: {e}") from e
+        parsed = read_lock(lock)
         with common.changing() as session:
             show(common, session, locking.apply_lock(session, parsed, rpms))
 
@@ -71,3 +69,14 @@ def register(app: typer.Typer) -> None:
             typer.echo("\n".join(done.differences))
         if not done.same:
             raise typer.Exit(1)
+
+
+def read_lock(path: Path) -> "Lock":
+    """The lock in a file; raises UsageError when it cannot be read, ConfigError when it is none."""
+    from pkglayer.model.errors import UsageError
+    from pkglayer.model.lock import parse_lock
+
+    try:
+        return parse_lock(path.read_text(), str(path))
+    except (OSError, UnicodeDecodeError) as e:
+        raise UsageError(f"{path} cannot be read: {e}", hint="give a file that lock wrote") from e

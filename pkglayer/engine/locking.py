@@ -12,7 +12,7 @@ from pathlib import Path
 from pkglayer.engine import bases, pipeline, policy, solving, upkeep
 from pkglayer.engine.local import LocalRpm
 from pkglayer.engine.pipeline import Outcome
-from pkglayer.engine.session import Session, base_files, merge_root
+from pkglayer.engine.session import Session, base_files
 from pkglayer.engine.states import find_state
 from pkglayer.model.errors import PkglayerError, StateError
 from pkglayer.model.lock import Lock
@@ -22,7 +22,6 @@ from pkglayer.model.record import Record
 from pkglayer.stages import commit, importer
 from pkglayer.stages.fetch import fetch_local
 from pkglayer.system import rpmlib
-from pkglayer.system.keyring import load_keyring
 from pkglayer.system.rpmmd import Repository
 
 
@@ -117,7 +116,7 @@ def _local_rpms(
     here by the same header; every other needs a trusted signature.
     """
     wanted = {p.header_checksum: p for p in packages}
-    keyring = load_keyring(merge_root(session.sysroot))
+    keyring = solving.read_keyring(session)
     with ExitStack() as stack:
         found = []
         for path in sorted(directory.glob("*.rpm")) if directory else ():

@@ -24,6 +24,7 @@ from pkglayer.model.request import INITRAMFS, REMOVE, Request, Want
 from pkglayer.stages import importer, resolve
 from pkglayer.system import config, rpmdb, rpmmd, sack
 from pkglayer.system.blockers import Rank, by_spec
+from pkglayer.system.keyring import Keyring, load_keyring
 
 
 def make_plan(
@@ -61,6 +62,25 @@ def make_plan(
             except Blocked as e:
                 raise policy.with_ways(e, rules, before.plan if before else None) from e
             return policy.keep_words(plan, before.plan if before else None), repositories
+
+
+def plan_fresh(
+    session: Session, base: Base, request: Request
+) -> tuple[Plan, list[rpmmd.Repository]]:
+    """What a machine with this bare base would get from the repositories alone; and these.
+
+    Raises Blocked for what cannot be had.
+    """
+    with base_files(session, base) as tree:
+        repositories = [_dead_or_alive(session, r) for r in load_repositories(session, tree)]
+        sight = resolve.Sight(
+            partial(load_sack, session, request, tree, repositories, ()),
+            resolve.needs_filelists(request),
+        )
+        ask = partial(
+            resolve.resolve, base=base, request=request, settings=session.settings, upgrade=True
+        )
+        return sight.answer(ask), repositories
 
 
 def _dead_or_alive(session: Session, repository: rpmmd.Repository) -> rpmmd.Repository:
@@ -164,6 +184,13 @@ def load_repositories(session: Session, tree: Path) -> list[rpmmd.Repository]:
             refresh=session.options.refresh,
             progress=session.progress,
         )
+
+
+def read_keyring(session: Session) -> Keyring:
+    """The keys of the deployment, and those that enabled repositories name."""
+    with base_files(session, session.sysroot.newest.base) as tree:
+        enabled = [r for r in read_repositories(session, tree) if r.enabled]
+    return load_keyring(merge_root(session.sysroot), [key for r in enabled for key in r.gpgkeys])
 
 
 def read_repositories(session: Session, tree: Path) -> list[rpmmd.Repository]:
