@@ -69,9 +69,11 @@ def choose(sack: Sack, want: Want, groups: Sequence[Group], keep: Sequence[Packa
         found = [o for o in sack.find(want.spec) if not before or o.nevra.name in before]
         return _choose_names(want, found)
     offers = sack.find(want.spec)
-    if offers and all(o.repo == CACHE for o in offers):
-        # Only an import has that name any more; the package may have got a new one.
-        offers = sorted({*offers, *sack.providers(want.spec)})
+    if offers and not want.version and all(o.nevra.name == want.spec for o in offers):
+        # The package may have got a new name; nobody else may have the old one any more.
+        offers = sorted({*offers, *sack.obsoleters(offers)})
+        if all(o.repo == CACHE for o in offers):
+            offers = sorted({*offers, *sack.providers(want.spec)})
     return _choose_single(want, offers)
 
 

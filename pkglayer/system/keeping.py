@@ -32,8 +32,8 @@ class Keeping:
         for offer, head in self.sack.cached():
             if head.header_checksum in kept or head.package.repo == LOCAL:
                 continue
-            if self._is_superseded(offer):
-                rivals[f"@{offer.nevra}"] = {offer}
+            if older := self._superseded(offer):
+                rivals[f"@{offer.nevra}"] = older
 
         def without(names: Sequence[str]) -> set[Offer]:
             return set().union(*(rivals[name] for name in names))
@@ -64,28 +64,32 @@ class Keeping:
             return (1, *self.sack.rank(offer))
         return (2, *self.sack.rank(offer))
 
-    def _is_superseded(self, cached: Offer) -> bool:
-        """Whether a repository has the same package or a newer one."""
-        offers = [
-            o
-            for o in self.sack.available([cached.nevra.name])
-            if o.repo != CACHE
-            and o.nevra.arch == cached.nevra.arch
-            and o not in self.hidden
-            and not self.sack.is_excluded(o)
-        ]
-        return bool(offers) and self.sack.newest([*offers, cached]).repo != CACHE
+    def _superseded(self, cached: Offer) -> set[Offer]:
+        """An import and all that is older, if a repository has a newer one, or one that takes its
+        place: an upgrade goes back behind what is layered only where nothing else fits."""
+        others = [o for o in self._named(cached) if o.repo != CACHE and o.nevra != cached.nevra]
+        older = {o for o in others if self.sack.newest([o, cached]) == cached}
+        if len(older) == len(others) and not self._successors([cached]):
+            return set()
+        return {cached, *older}
 
     def _rivals(self, package: Package) -> set[Offer]:
-        """Everything else of that name and architecture, if the package itself is to be had."""
-        offers = [
-            o
-            for o in self.sack.available([package.nevra.name])
-            if o.nevra.arch == package.nevra.arch and o not in self.hidden
-        ]
-        same = [o for o in offers if o.nevra == package.nevra and not self.sack.is_excluded(o)]
+        """Everything else of that name and architecture, and what would take its place under
+        another name, if the package itself is to be had."""
+        named = self._named(package)
+        same = [o for o in named if o.nevra == package.nevra]
         exact = [o for o in same if self._is_same_file(o, package)] or same
-        return set(offers) - set(exact) if exact else set()
+        return {*named, *self._successors(exact)} - set(exact) if exact else set()
+
+    def _named(self, like: Offer | Package) -> list[Offer]:
+        found = self.sack.available([like.nevra.name])
+        return [o for o in self._usable(found) if o.nevra.arch == like.nevra.arch]
+
+    def _successors(self, offers: Sequence[Offer]) -> list[Offer]:
+        return self._usable(self.sack.obsoleters(offers, everything=True))
+
+    def _usable(self, offers: Sequence[Offer]) -> list[Offer]:
+        return [o for o in offers if o not in self.hidden and not self.sack.is_excluded(o)]
 
     def _is_same_file(self, offer: Offer, package: Package) -> bool:
         if offer.repo == CACHE:

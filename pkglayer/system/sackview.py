@@ -244,6 +244,13 @@ class View:
         found = everything.available().filter(obsoletes=everything.installed())
         return self.offers(found)
 
+    def obsoleters(self, offers: Sequence[Offer], *, everything: bool = False) -> list[Offer]:
+        """What takes the place of one of these under another name."""
+        query = self.query(everything=everything).available()
+        found = self.offers(query.filter(obsoletes=[self.objects[o] for o in offers]))
+        names = {o.nevra.name for o in offers}
+        return [o for o in found if o.nevra.name not in names]
+
     def obsoleted(self, offer: Offer) -> list[Offer]:
         """What the offer's Obsoletes mean, base packages among it."""
         everything = self.query(everything=True)
