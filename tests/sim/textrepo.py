@@ -10,7 +10,7 @@ import re
 import struct
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
@@ -206,10 +206,9 @@ def _write_data(path: Path, kind: str, text: str) -> str:
     )
 
 
-def _id_of(package: Pkg) -> str:
-    """A checksum that two packages share only if all of them is the same."""
-    return hashlib.sha256(repr([getattr(package, f.name) for f in fields(package)]).encode()
-                          ).hexdigest()  # fmt: skip
+def package_id(package: Pkg | Sequence[Pkg]) -> str:
+    """A checksum that two packages, or lists of them, share only if they are the same."""
+    return hashlib.sha256(repr(package).encode()).hexdigest()
 
 
 def _version(package: Pkg) -> str:
@@ -225,9 +224,10 @@ def _entry(package: Pkg) -> str:
     vendor = f"<rpm:vendor>{escape(package.vendor)}</rpm:vendor>" if package.vendor else ""
     return (
         f"<package type='rpm'><name>{package.name}</name><arch>{package.arch}</arch>"
-        f"{_version(package)}<checksum type='sha256' pkgid='YES'>{_id_of(package)}</checksum>"
+        f"{_version(package)}<checksum type='sha256' pkgid='YES'>{package_id(package)}</checksum>"
         "<summary>x</summary><description/><time file='0' build='0'/>"
-        f"<size package='1000' installed='1000'/><location href='{package.nevra}.rpm'/>"
+        "<size package='1000' installed='1000'/>"
+        f"<location href='{package.nevra.replace(':', '_')}.rpm'/>"
         f"<format>{vendor}{relations}"
         f"{_files(f for f in package.files if _PRIMARY.match(f))}</format></package>\n"
     )
@@ -235,7 +235,7 @@ def _entry(package: Pkg) -> str:
 
 def _filelist(package: Pkg) -> str:
     return (
-        f"<package pkgid='{_id_of(package)}' name='{package.name}' arch='{package.arch}'>"
+        f"<package pkgid='{package_id(package)}' name='{package.name}' arch='{package.arch}'>"
         f"{_version(package)}{_files(package.files)}</package>\n"
     )
 
