@@ -34,7 +34,8 @@ def write_rpmdb(
     gone = [r.member.number for r in removal.packages] if removal else []
     if packages or gone:
         skipped = rpmstates.find_skipped(root, path, packages, gone)
-        rpmdb.change_packages(root.path, path, [p.head for p in packages], epoch, gone, skipped)
+        heads, order = [p.head for p in packages], removal.order if removal else ()
+        rpmdb.change_packages(root.path, path, heads, epoch, gone, skipped, order)
         for place, files in skipped.items():
             header = packages[place].header
             rows = [(str(header.nevra), header.files[n].path) for n in files]

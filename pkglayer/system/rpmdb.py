@@ -60,18 +60,21 @@ def find_dbpath(root: Path) -> str:
 
 def change_packages(
     root: Path, dbpath: str, heads: Sequence[bytes], epoch: int, gone: Sequence[int] = (),
-    skipped: rpmstates.Skipped = MappingProxyType({}),
+    skipped: rpmstates.Skipped = MappingProxyType({}), order: Sequence[tuple[str, int]] = (),
 ) -> None:  # fmt: skip
     """Record packages as installed in the rpmdb of the tree at `root`, and others as removed.
 
     `heads` are lead, signature and header of each, in installation order; `epoch` (seconds since
     1970) becomes their install time; `gone` are numbers of packages in the database; `skipped`
-    files give way to others of a preferred colour. Raises ConflictError for file conflicts, with
-    both owners, and StateError when the database cannot be written.
+    files give way to others of a preferred colour; `order` mixes both, `+` and an index into
+    `heads` or `-` and one into `gone`, and is needed only where something goes. Raises
+    ConflictError for file conflicts, with both owners, and StateError when the database cannot be
+    written.
     """
     if not heads and not gone:
         return
-    problems = _in_child(lambda: _transaction(root, dbpath, heads, epoch, gone, skipped))
+    order = order or [("+", number) for number in range(len(heads))]
+    problems = _in_child(lambda: _transaction(root, dbpath, heads, epoch, gone, skipped, order))
     conflicts = [p for p in problems if p["type"] in _CONFLICTS]
     if conflicts:
         raise _conflict(conflicts)
@@ -91,7 +94,7 @@ def _conflict(problems: list[dict[str, Any]]) -> ConflictError:
 
 def _transaction(
     root: Path, dbpath: str, heads: Sequence[bytes], epoch: int, gone: Sequence[int],
-    skipped: rpmstates.Skipped,
+    skipped: rpmstates.Skipped, order: Sequence[tuple[str, int]],
 ) -> list[Any]:  # fmt: skip
     with private_home(dbpath), TemporaryFile("w+") as complaints:
         os.environ["SOURCE_DATE_EPOCH"] = str(epoch)
@@ -103,12 +106,11 @@ def _transaction(
         ts.setVfyLevel(0)
         ts.setFlags(_FLAGS)
         ts.setProbFilter(_IGNORED)
-        for number, head in enumerate(heads):
-            ts.addInstall(load_header(head), number, "i")
-        for number in gone:
-            ts.addErase(number)
-        if gone:
-            ts.order()  # otherwise the caller's order is librpm's already, in which scripts run
+        for sign, number in order:  # it is librpm's already, and the one in which scripts run
+            if sign == "+":
+                ts.addInstall(load_header(heads[number]), number, "i")
+            else:
+                ts.addErase(gone[number])
         opened: list[int] = []
 
         def callback(
