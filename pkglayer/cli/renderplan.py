@@ -26,7 +26,7 @@ from pkglayer.model.pkgdiff import (
     PackageDiff,
     diff_packages,
 )
-from pkglayer.model.plan import Plan
+from pkglayer.model.plan import Override, Plan
 from pkglayer.model.record import Note
 from pkglayer.model.request import Want
 
@@ -51,6 +51,10 @@ def render_plan(
     lines += _section("Removing", diff.removed, lambda n: (str(n),))
     lines += _listing(
         "Base packages overridden", ((o.kind, override_text(o)) for o in plan.overrides)
+    )
+    lines += _listing(
+        "No longer overridden",
+        ((override_text(o), "the base's own will do") for o in ended_updates(plan, previous)),
     )
     lines += _listing("Inactive", ((i.want.spec, i.reason) for i in plan.inactive))
     lines += _listing("Skipped", ((s.want.spec, s.why) for s in plan.skipped))
@@ -80,6 +84,7 @@ def plan_json(plan: Plan, previous: Plan | None, compare: Compare) -> dict[str, 
         "requests": [asdict(want) for want in plan.request.wants],
         "packages": [package_json(p) for p in plan.packages],
         "overrides": [asdict(o) for o in plan.overrides],
+        "ended_updates": [asdict(o) for o in ended_updates(plan, previous)],
         "inactive": [asdict(i) for i in plan.inactive],
         "skipped": [asdict(s) for s in plan.skipped],
         "fallbacks": [asdict(f) for f in plan.fallbacks],
@@ -88,6 +93,13 @@ def plan_json(plan: Plan, previous: Plan | None, compare: Compare) -> dict[str, 
         "install_size": plan.install_size,
         "changes": diff_json(diff),
     }
+
+
+def ended_updates(plan: Plan, previous: Plan | None) -> list[Override]:
+    """Temporary updates of base packages that the state before has and the plan does not need."""
+    now = {Nevra.parse(o.old).name for o in plan.overrides}
+    before = previous.overrides if previous else ()
+    return [o for o in before if o.kind == "update" and Nevra.parse(o.old).name not in now]
 
 
 def render_diff(diff: PackageDiff, news: News | None = None) -> str:

@@ -217,7 +217,11 @@ def test_allows_the_fewest_base_updates_for_a_time(tmp_path: Path) -> None:
     assert {(o["kind"], o["new"], *o["requests"]) for o in overrides} == {
         ("update", "lib-2-1.noarch", "app"), ("update", "libuser-2-1.noarch", "app")
     }  # fmt: skip
+    shown = scene.run("status").stdout
+    assert "lib-1-1.noarch -> lib-2-1.noarch until the base has it (for app)" in shown
     scene.update_base("2", packages=offer[:2])
-    scene.run("upgrade")
+    said = scene.run("upgrade").stdout
+    assert "lib-2-1.noarch until the base has it (for app): the base's own will do" in said
     assert _states(scene)[0]["overrides"] == []
+    assert "until the base has it" not in scene.run("status").stdout.split("rollback")[0]
     assert scene.packages == {"app-1-1", "lib-2-1", "libuser-2-1", "other-1-1"}

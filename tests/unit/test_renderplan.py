@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from pkglayer.cli.renderplan import diff_json, plan_json, render_diff, render_plan
 from pkglayer.model.pkgdiff import Change, ChangelogEntry, PackageDiff
-from pkglayer.model.plan import Plan
+from pkglayer.model.plan import Followed, Override, Plan, Unseen
 from pkglayer.model.record import Note
 from pkglayer.model.request import Request, Want
 from tests.unit.test_render import BASE1, BASE2, DAY, HTOP, LIBNL, PLAN, TOOL, WANTS, compare, n
@@ -39,6 +39,31 @@ Note
 The layer has 5 packages, 1.9 MB; 157.9 kB to download at most.
 """
     )
+
+
+def test_plan_tells_what_was_followed_ended_and_cannot_be_known() -> None:
+    update = Override("update", "lib-1-1.noarch", "lib-2-1.noarch", ("app",))
+    before = Plan(BASE1, Request("origin:os/stable"), overrides=(update,))
+    after = Plan(
+        BASE1,
+        Request("origin:os/stable"),
+        (HTOP,),
+        followed=(Followed("htop-2-1.x86_64", "htop-3-1.x86_64", "the same vendor, Acme"),),
+        unseen=(Unseen("kmod-1-1.x86_64", "whether it has modules for 6.1 shows later"),),
+    )
+    lines = render_plan(after, before, compare).splitlines()
+    told = """\
+No longer overridden
+  lib-1-1.noarch -> lib-2-1.noarch until the base has it (for app): the base's own will do
+Followed
+  htop-2-1.x86_64: now htop-3-1.x86_64: the same vendor, Acme
+Not known yet
+  kmod-1-1.x86_64: whether it has modules for 6.1 shows later
+"""
+    assert [line for line in lines if line in told.splitlines()] == told.splitlines()
+    assert plan_json(after, before, compare)["ended_updates"][0]["new"] == "lib-2-1.noarch"
+    again = replace(after, overrides=(update,))
+    assert plan_json(again, before, compare)["ended_updates"] == []
 
 
 def test_plan_against_the_state_before() -> None:
