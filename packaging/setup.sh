@@ -55,7 +55,7 @@ install_packages() {
 make_venv() {
     [ -x "$venv/bin/pip" ] || "$python" -m venv --system-site-packages "$venv"
     echo 'setup: installing the project and its test tools into .venv'
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable '.[sbom,test]'
 }
 
 wanted=$(digest)

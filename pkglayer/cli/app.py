@@ -24,6 +24,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "undo": ("undo",),
     "lock": ("lock", "apply", "verify"),
     "download": ("download",),
+    "sbom": ("sbom",),
     "override": ("override",),
     "kargs": ("kargs",),
     "initramfs": ("initramfs",),

@@ -18,6 +18,7 @@ from typing import IO, Any, TypeVar
 
 import rpm
 
+from pkglayer.model.bill import Installed
 from pkglayer.model.errors import StateError
 from pkglayer.model.package import Nevra
 from pkglayer.model.pkgdiff import ChangelogEntry, matches
@@ -26,6 +27,8 @@ from pkglayer.system.rpmhome import DB_PATHS, private_home
 from pkglayer.system.run import run
 
 DATABASE = "rpmdb.sqlite"
+_SHA256 = 8
+"""rpm's number of the algorithm (PGPHASHALGO_SHA256)."""
 _OTHER_FORMATS = {"Packages.db": "ndb", "Packages": "Berkeley DB"}
 
 Value = TypeVar("Value")
@@ -40,6 +43,15 @@ def list_packages(root: Path, dbpath: str, pattern: str = "") -> tuple[Nevra, ..
     rows = _read(root, dbpath, _nevra)
     wanted = (n for n in rows if n.name != "gpg-pubkey" and (not pattern or matches(n, pattern)))
     return tuple(sorted(wanted))
+
+
+def read_installed(root: Path, dbpath: str) -> tuple[Installed, ...]:
+    """What the headers say of every package but imported keys, sorted.
+
+    Raises as `list_packages` does.
+    """
+    rows = _read(root, dbpath, _installed)
+    return tuple(sorted(row for row in rows if row.nevra.name != "gpg-pubkey"))
 
 
 def read_changelogs(
@@ -174,6 +186,22 @@ def _log_file() -> IO[bytes]:
 
 def _nevra(h: Any) -> Nevra:
     return Nevra(h["name"], h["epoch"] or 0, h["version"], h["release"], h["arch"] or "")
+
+
+def _installed(h: Any) -> Installed:
+    digests = h["payloaddigest"] or [""]
+    sha256 = h["payloaddigestalgo"] == _SHA256
+    return Installed(
+        _nevra(h),
+        licence=h["license"] or "",
+        vendor=h["vendor"] or "",
+        packager=h["packager"] or "",
+        summary=h["summary"] or "",
+        url=h["url"] or "",
+        source=h["sourcerpm"] or "",
+        header_checksum=h["sha256header"] or "",
+        payload_checksum=digests[0] if sha256 else "",
+    )
 
 
 def _changelog(h: Any) -> Iterator[ChangelogEntry]:

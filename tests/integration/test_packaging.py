@@ -162,7 +162,7 @@ def test_bash_completes_verbs(root: Path, tmp_path: Path) -> None:
         capture_output=True,
         text=True,
     )
-    assert done.stdout.split() == ["uninstall", "unpin-version", "unpin"]
+    assert done.stdout.split() == ["uninstall", "unpin-version", "unpin", "undo"]
 
 
 def test_it_requires_what_it_imports(rpm: Path) -> None:

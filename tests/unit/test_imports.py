@@ -23,11 +23,13 @@ APART = ("stages",)
 """Ranks whose files do not know each other: only the rank above puts them together."""
 
 BORDER = {
+    "cyclonedx": ("sbom.py",),
     "ctypes": ("filecaps.py", "mounts.py", "rpmstates.py"),
     "gi": ("repo*.py", "sysroot*.py"),
     "hawkey": ("sack*.py",),
     "libcomps": ("comps.py",),
     "libdnf": ("rpmmd*.py",),
+    "packageurl": ("sbom.py",),
     "rpm": ("rpm*.py", "keyring.py"),
     "sqlite3": ("history.py", "rpmdb.py"),
     "subprocess": ("run.py", "sandbox.py"),
