@@ -16,6 +16,7 @@ from pkglayer.model.pathmap import FACTORY, parents, quote, to_argument
 from pkglayer.model.plan import Plan
 from pkglayer.model.record import Note
 from pkglayer.system.inroot import resolve_in
+from pkglayer.system.objectwriter import ObjectWriter
 from pkglayer.system.overlayroot import Root
 from pkglayer.system.repo import Repo
 from pkglayer.system.repolabels import label_tree, load_policy
@@ -37,14 +38,18 @@ MAX_TMPFILES = 1 << 20
 
 
 def collect(root: Root) -> None:
-    """Take over into the tree what was written on top of the packages' files."""
-    for path, info in _walk(root.upper):
-        _collect_one(root, path, info)
-    fresh = [(p, i) for p, i in _walk(root.var) if p not in root.var_seed]
-    covered = _tmpfiles_paths(root) if fresh else set()
-    for path, info in fresh:
-        if f"/var/{path}" not in covered:
-            _collect_var(root, path, info)
+    """Take over into the tree what was written on top of the packages' files.
+
+    Belongs into a transaction. The rpmdb is among it, so large files are hashed the quick way.
+    """
+    with root.repo.content() as writer:
+        for path, info in _walk(root.upper):
+            _collect_one(root, writer, path, info)
+        fresh = [(p, i) for p, i in _walk(root.var) if p not in root.var_seed]
+        covered = _tmpfiles_paths(root) if fresh else set()
+        for path, info in fresh:
+            if f"/var/{path}" not in covered:
+                _collect_var(root, writer, path, info)
 
 
 def write_state(root: Root, plan: Plan, digest: str, generated: Mapping[str, bytes]) -> str:
@@ -101,7 +106,7 @@ def _walk(top: Path, below: str = "") -> Iterator[tuple[str, os.stat_result]]:
             yield from _walk(top, path)
 
 
-def _collect_one(root: Root, path: str, info: os.stat_result) -> None:
+def _collect_one(root: Root, writer: ObjectWriter, path: str, info: os.stat_result) -> None:
     source = root.upper / path
     mask = find_mask(path)
     if mask and mask.action == DROP:
@@ -116,13 +121,13 @@ def _collect_one(root: Root, path: str, info: os.stat_result) -> None:
         root.tree.put_dir(
             path, root.repo.write_dirmeta(info.st_mode, info.st_uid, info.st_gid, xattrs)
         )
-    elif checksum := _store(root, path, source, info, mask):
+    elif checksum := _store(root, writer, path, source, info, mask):
         root.tree.put_file(path, checksum)
     else:
         root.notes.append(Note("", f"/{path}", "a scriptlet made a special file; dropped"))
 
 
-def _collect_var(root: Root, path: str, info: os.stat_result) -> None:
+def _collect_var(root: Root, writer: ObjectWriter, path: str, info: os.stat_result) -> None:
     real = f"var/{path}"
     mask = find_mask(real)
     if mask and mask.action == DROP:
@@ -137,7 +142,7 @@ def _collect_var(root: Root, path: str, info: os.stat_result) -> None:
         root.tmpfiles.append(f"d {line} {stat.S_IMODE(info.st_mode):04o} {owner} - -")
     elif stat.S_ISLNK(info.st_mode):
         root.tmpfiles.append(f"L {line} - - - - {to_argument(_target(source))}")
-    elif checksum := _store(root, real, source, info, mask):
+    elif checksum := _store(root, writer, real, source, info, mask):
         _put_parents(root, FACTORY + real)
         root.tree.put_file(FACTORY + real, checksum)
         root.tmpfiles.append(f"C {line} {stat.S_IMODE(info.st_mode):04o} {owner} - -")
@@ -170,8 +175,9 @@ def _path_of(line: str) -> str:
 
 
 def _store(
-    root: Root, path: str, source: Path, info: os.stat_result, mask: Mask | None
-) -> str:
+    root: Root, writer: ObjectWriter, path: str, source: Path, info: os.stat_result,
+    mask: Mask | None,
+) -> str:  # fmt: skip
     if stat.S_ISLNK(info.st_mode):
         return root.repo.write_symlink(_target(source), info.st_uid, info.st_gid)
     if not stat.S_ISREG(info.st_mode):
@@ -181,6 +187,8 @@ def _store(
         chunks, size = iter((data,)), len(data)
     else:
         chunks, size = _read(source), info.st_size
+    if info.st_uid == info.st_gid == 0:
+        return writer.write_file(chunks, stat.S_IMODE(info.st_mode), _xattrs(source))
     return root.repo.write_file(
         chunks, size, info.st_mode, info.st_uid, info.st_gid, _xattrs(source)
     )

@@ -178,12 +178,17 @@ def _build_many(rpms: Path, number: int, version: str) -> Path:
 def _layer_files(
     name: str, count: int, size: int, *, text: bool = False, seed: str = ""
 ) -> dict[str, Node]:
-    """Files of one size; `text` is hexadecimal, which a compressor brings to about one half."""
+    """Files of one size; `text` is hexadecimal, which a compressor brings to about one half.
+
+    Their names are their own: librpm reads the header of every package that has a file of the same
+    name, and all packages of a base have files of the same names here.
+    """
     numbers = random.Random(name + seed)
 
     def content() -> str | bytes:
         return numbers.randbytes(size // 2).hex() if text else numbers.randbytes(size)
 
     return {
-        f"usr/share/{name}/d{number // 40}/f{number}": File(content()) for number in range(count)
+        f"usr/share/{name}/d{number // 40}/{name}-{number}": File(content())
+        for number in range(count)
     }
