@@ -47,7 +47,8 @@ def newest_base(session: Session, refspec: str, *, full: bool = True) -> Iterato
     with _ref_kept(session, remote, ref, always=not full):
         if remote and not session.options.offline:
             dirs = () if full else PREVIEW_PATHS
-            reporemote.pull(session.repo, remote, ref, session.progress, subdirs=dirs)
+            with session.timings.phase("pull"):
+                reporemote.pull(session.repo, remote, ref, session.progress, subdirs=dirs)
         commit = session.repo.resolve(refspec)
         if not commit:
             raise _no_ref(session, refspec)

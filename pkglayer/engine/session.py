@@ -257,6 +257,7 @@ def _settings(sysroot: Sysroot) -> Settings:
 def base_files(session: Session, base: Base) -> Iterator[Path]:
     """Copies of the files of a base commit that resolving reads, in a directory of their own."""
     with tempfile.TemporaryDirectory(prefix="pkglayer-base-", dir=session.work) as where:
-        for path in BASE_FILES:
-            session.repo.export(base.commit, path, Path(where))
+        with session.timings.phase("base"):
+            for path in BASE_FILES:
+                session.repo.export(base.commit, path, Path(where))
         yield Path(where)

@@ -21,7 +21,7 @@ from tests.support.rpms import BUILD_TIME, build_rpm
 from tests.support.testos import testos_packages
 from tests.support.trees import File, Node
 
-FORMAT = 1
+FORMAT = 2
 """Part of the directory's name: another number makes everything anew."""
 FILES_A_PACKAGE = 60
 CHANGED_IN_BASE = 10
