@@ -5,8 +5,6 @@ Only the transport is done here: what comes is checked like any file that a user
 
 import shutil
 import sys
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
@@ -36,6 +34,8 @@ def bring(spec: str, directory: Path) -> Path:
         if sys.stdin.isatty():
             raise UsageError("standard input is a terminal", hint="pipe an RPM into it, or name it")
         return _write(sys.stdin.buffer, directory / "standard-input.rpm", "standard input")
+    import urllib.request  # with all of HTTP, for the few who name an address
+
     name = unquote(urlsplit(spec).path).rpartition("/")[2] or "package.rpm"
     request = urllib.request.Request(spec, headers={"User-Agent": f"pkglayer/{__version__}"})
     try:
@@ -46,7 +46,7 @@ def bring(spec: str, directory: Path) -> Path:
                     hint="fetch the file yourself if you trust it",
                 )
             return _write(answer, directory / Path(name).name, printable(spec))
-    except (OSError, ValueError, urllib.error.URLError) as e:
+    except (OSError, ValueError) as e:
         raise RepositoryError(
             f"{printable(spec)} cannot be fetched: {printable(str(e))}",
             hint="check the address and the network",

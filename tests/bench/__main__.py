@@ -1,6 +1,7 @@
 """`make bench`: measure every case on every base, in turn with the other tools, and report.
 
-python -m tests.bench [--base FILES]... [--case NAME]... [--runs N] [--tool NAME]... [--add]
+python -m tests.bench [--base FILES]... [--case NAME]... [--runs N] [--tool NAME]... [--facts]
+                     [--add]
 
 The report is written after each base; with --add what it has already stays where nothing new came.
 """
@@ -13,8 +14,9 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tests.bench import fixtures, imports, report
+from tests.bench import extras, fixtures, imports, report
 from tests.bench.cases import MANY_NAMES, PROGRAM, Case, dnf_command, find_cases
+from tests.bench.extras import Fact
 from tests.bench.fixtures import BaseFixture, Fixtures
 from tests.bench.measure import Sample, measure, run
 from tests.bench.report import Row
@@ -29,7 +31,7 @@ def main() -> None:
     wanted = _arguments()
     cases = find_cases(wanted.case)
     made = fixtures.load(say)
-    rows = report.read() if wanted.add else []
+    rows, facts = report.read() if wanted.add else ([], [])
     if not wanted.case:
         with tempfile.TemporaryDirectory(prefix="run-", dir=made.cache) as work:
             rows = report.merge(rows, imports.measure_imports(made, Path(work), wanted.runs, say))
@@ -37,7 +39,10 @@ def main() -> None:
         base = made.base(files, say)
         with tempfile.TemporaryDirectory(prefix="run-", dir=made.cache) as work:
             rows = report.merge(rows, _measure_base(made, base, cases, Path(work), wanted))
-        report.write(rows, machine())
+        if not wanted.case or wanted.facts:
+            with tempfile.TemporaryDirectory(prefix="run-", dir=made.cache) as work:
+                facts = report.merge_facts(facts, _measure_facts(made, base, Path(work)))
+        report.write(rows, facts, machine())
 
 
 def _arguments() -> argparse.Namespace:
@@ -46,6 +51,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--case", action="append", default=[], help="a case; repeatable")
     parser.add_argument("--tool", action="append", choices=TOOLS, help="a tool; repeatable")
     parser.add_argument("--runs", type=int, default=5, help="runs of each command")
+    parser.add_argument("--facts", action="store_true", help="progress, disk, requests as well")
     parser.add_argument("--add", action="store_true", help="keep what the report has already")
     wanted = parser.parse_args()
     wanted.base = wanted.base or list(BASES)
@@ -81,16 +87,26 @@ def _measure_base(
         mine = [case for case in cases if case.start == start]
         if not mine:
             continue
-        say(f"preparing a sysroot of {base.files} files, {start}")
-        stage = make_stage(work / start, base, made.repos)
-        if start == "fifty":
-            stage.enable(("many",))
-            run(PROGRAM, "install", *MANY_NAMES, "--quiet", "--sysroot", stage.path)
-            stage.settle()
-            stage.save()
+        stage = _prepare(made, base, work, start)
         for case in mine:
             yield from _measure_case(case, stage, work, wanted)
         shutil.rmtree(stage.path)
+
+
+def _prepare(made: Fixtures, base: BaseFixture, work: Path, start: str) -> Stage:
+    say(f"preparing a sysroot of {base.files} files, {start}")
+    stage = make_stage(work / start, base, made.repos)
+    if start == "fifty":
+        stage.enable(("many",))
+        run(PROGRAM, "install", *MANY_NAMES, "--quiet", "--sysroot", stage.path)
+        stage.settle()
+        stage.save()
+    return stage
+
+
+def _measure_facts(made: Fixtures, base: BaseFixture, work: Path) -> Iterator[Fact]:
+    yield from extras.measure_bare(_prepare(made, base, work, "bare"), made)
+    yield from extras.measure_fifty(_prepare(made, base, work, "fifty"))
 
 
 def _measure_case(

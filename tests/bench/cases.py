@@ -40,7 +40,8 @@ class Case:
     def commands(self, stage: Stage, work: Path) -> dict[str, Command]:
         """The command of each tool; those of tools that have none are not there."""
         quiet = ["--quiet"] if (self.start == "fifty" and self.repos) or self.deploys else []
-        ours: Command = [PROGRAM, *self.verb, *quiet, "--sysroot", stage.path]
+        own, dashes, foreign = self._words()
+        ours: Command = [PROGRAM, *own, *quiet, "--sysroot", stage.path, *dashes, *foreign]
         found: dict[str, Command] = {"pkglayer": ours}
         if reference := _REFERENCES.get(self.name, _layer)(self, stage):
             found["reference"] = reference
@@ -48,6 +49,10 @@ class Case:
             ready = (work / f"ready-{self.name}").read_text().split()
             found["floor"] = [sys.executable, HERE / "floor.py", stage.path, *ready]
         return found
+
+    def _words(self) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
+        at = self.verb.index("--") if "--" in self.verb else len(self.verb)
+        return self.verb[:at], self.verb[at : at + 1], self.verb[at + 1 :]
 
     def rpms(self, stage: Stage) -> list[Path]:
         """The RPM files that the result of the case has on the base."""
@@ -75,6 +80,7 @@ CASES: tuple[Case, ...] = (
     Case("status", "fifty", (), ("status",), deploys=False),
     Case("db-list", "fifty", (), ("db", "list", "0"), deploys=False),
     Case("db-diff", "fifty", (), ("db", "diff", "base", "0"), deploys=False),
+    Case("db-query", "fifty", (), ("db", "query", "0", "--", "-qa"), deploys=False),
     Case("search-70000", "bare", ("index",), ("search", "indexed-00007"), deploys=False),
     Case("search-70000-cold", "bare", ("index",), ("search", "indexed-00007"), deploys=False,
          cold=True),
@@ -136,6 +142,7 @@ _REFERENCES: dict[str, Callable[[Case, Stage], Command]] = {
     "preview": _preview,
     "status": _status,
     "db-list": _list,
+    "db-query": _list,
     "db-diff": _diff,
     "search-70000": _nothing,
     "search-70000-cold": _nothing,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from tests.bench.extras import Fact
 from tests.bench.measure import PROJECT, CommandFailed, Sample, environment, median
 from tests.bench.plot import Line, write_plot
 
@@ -64,11 +65,17 @@ def run_phases(command: Sequence[str | Path]) -> dict[str, float]:
     return found
 
 
-def read() -> list[Row]:
-    """The rows of the report as it is now."""
+def read() -> tuple[list[Row], list[Fact]]:
+    """Rows and facts of the report as it is now."""
     if not JSON.exists():
-        return []
-    return [Row(**row) for row in json.loads(JSON.read_text())["rows"]]
+        return [], []
+    data = json.loads(JSON.read_text())
+    return [Row(**row) for row in data["rows"]], [Fact(**f) for f in data.get("facts", [])]
+
+
+def merge_facts(facts: Iterable[Fact], newer: Iterable[Fact]) -> list[Fact]:
+    """Both, the newer ones in the place of older ones of the same base."""
+    return list({(f.base_files, f.what): f for f in (*facts, *newer)}.values())
 
 
 def merge(rows: Iterable[Row], newer: Iterable[Row]) -> list[Row]:
@@ -76,19 +83,25 @@ def merge(rows: Iterable[Row], newer: Iterable[Row]) -> list[Row]:
     return list({(r.base_files, r.case, r.tool): r for r in (*rows, *newer)}.values())
 
 
-def write(rows: Sequence[Row], machine: Mapping[str, str | int]) -> None:
+def write(rows: Sequence[Row], facts: Sequence[Fact], machine: Mapping[str, str | int]) -> None:
     """Write the JSON report, and the tables and plots in docs/."""
     JSON.parent.mkdir(parents=True, exist_ok=True)
-    data = {"machine": machine, "rows": [asdict(row) for row in rows]}
+    data = {
+        "machine": machine,
+        "rows": [asdict(row) for row in rows],
+        "facts": [asdict(fact) for fact in facts],
+    }
     JSON.write_text(json.dumps(data, indent=1) + "\n")
-    write_docs(rows, machine)
+    write_docs(rows, facts, machine)
 
 
-def write_docs(rows: Sequence[Row], machine: Mapping[str, str | int]) -> None:
+def write_docs(
+    rows: Sequence[Row], facts: Sequence[Fact], machine: Mapping[str, str | int]
+) -> None:
     """Put the figures between their marks in docs/benchmarks.md and draw the plots."""
     before, _, rest = DOCS.read_text().partition(MARKS[0])
     after = rest.partition(MARKS[1])[2]
-    text = "\n".join([MARKS[0], "", *_tables(rows, machine), MARKS[1]])
+    text = "\n".join([MARKS[0], "", *_tables(rows, machine), *_fact_table(facts), MARKS[1]])
     DOCS.write_text(before + text + after)
     PLOTS.mkdir(parents=True, exist_ok=True)
     write_plot(PLOTS / "base-size.svg", "Install one small cached package: CPU seconds",
@@ -136,6 +149,14 @@ def _phase_table(rows: Sequence[Row]) -> list[str]:
         cells = [f"{row.phases[n]:.2f}" if n in row.phases else "" for n in names]
         lines.append(f"| {row.base_files:,} | {row.case} | " + " | ".join(cells) + " |")
     return lines
+
+
+def _fact_table(facts: Sequence[Fact]) -> list[str]:
+    if not facts:
+        return []
+    lines = ["### Other measures", "", "| base | what | measured |", "| --- | --- | --- |"]
+    lines += [f"| {f.base_files:,} | {f.what} | {f.value} |" for f in facts]
+    return [*lines, ""]
 
 
 def _lines_by_base(rows: Sequence[Row], case: str) -> list[Line]:

@@ -1,5 +1,6 @@
 """The command line's start: each verb loads its own module and nothing heavy."""
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -18,10 +19,17 @@ def verbs_of(*words: str) -> set[str]:
     return set(command.commands)
 
 
+@pytest.mark.parametrize("verb", [verb for verbs in MODULES.values() for verb in verbs])
+def test_a_run_has_the_verb_that_it_names(verb: str) -> None:
+    assert verbs_of(verb, "--help") == {verb}
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_names_the_verbs_that_each_module_registers(module: str) -> None:
-    for verb in MODULES[module]:
-        assert verbs_of(verb, "--help") == set(MODULES[module])
+    app = typer.Typer()
+    importlib.import_module(f"pkglayer.cli.{module}").register(app)
+    groups = [group.name for group in app.registered_groups]
+    assert {*groups, *(c.name for c in app.registered_commands)} == set(MODULES[module])
 
 
 @pytest.mark.parametrize("words", [(), ("--help",), ("no-such-verb",), ("--version", "status")])
