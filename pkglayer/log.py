@@ -5,10 +5,12 @@ since stdout is for results. Text from packages is escaped before it reaches a t
 """
 
 import logging
+import resource
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Protocol, TextIO
 
 log = logging.getLogger("pkglayer")
@@ -117,24 +119,46 @@ def to_size(amount: int) -> str:
     raise AssertionError("unreachable")
 
 
+@dataclass(frozen=True)
+class Seconds:
+    """Time on the clock, and of processors by this process and its children that have ended."""
+
+    wall: float
+    cpu: float
+
+    def __add__(self, other: "Seconds") -> "Seconds":
+        return Seconds(self.wall + other.wall, self.cpu + other.cpu)
+
+    def __sub__(self, other: "Seconds") -> "Seconds":
+        return Seconds(self.wall - other.wall, self.cpu - other.cpu)
+
+
 class Timings:
-    """Seconds per phase, for --timings; phases do not nest."""
+    """Seconds per phase on the clock and of processors, for --timings; phases do not nest."""
 
     def __init__(self) -> None:
-        self.phases: dict[str, float] = {}
-        self._began = time.monotonic()
+        self.phases: dict[str, Seconds] = {}
+        self._began = _now()
 
-    def table(self) -> dict[str, float]:
-        """Seconds of every phase; `other` is what lies between them, `total` the whole session."""
-        total = time.monotonic() - self._began
-        return {**self.phases, "other": total - sum(self.phases.values()), "total": total}
+    def table(self) -> dict[str, Seconds]:
+        """Every phase; `other` is what lies between them, `total` the whole session."""
+        total = _now() - self._began
+        other = total - sum(self.phases.values(), Seconds(0.0, 0.0))
+        return {**self.phases, "other": other, "total": total}
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
         """Add what the body takes to the phase `name`."""
         log.debug("phase: %s", name)
-        began = time.monotonic()
+        began = _now()
         try:
             yield
         finally:
-            self.phases[name] = self.phases.get(name, 0.0) + time.monotonic() - began
+            self.phases[name] = self.phases.get(name, Seconds(0.0, 0.0)) + (_now() - began)
+
+
+def _now() -> Seconds:
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return Seconds(
+        time.monotonic(), time.process_time() + children.ru_utime + children.ru_stime
+    )

@@ -18,7 +18,7 @@ import typer
 
 if TYPE_CHECKING:
     from pkglayer.engine.session import Session
-    from pkglayer.log import Progress
+    from pkglayer.log import Progress, Seconds
 
 def _option(kind: Any, *names: str, help: str, metavar: str | None = None) -> Any:
     """An option in the panel that all verbs share."""
@@ -99,14 +99,15 @@ class Common:
         if self.values.get("timings"):
             self._print_timings(session.timings.table())
 
-    def _print_timings(self, table: Mapping[str, float]) -> None:
+    def _print_timings(self, table: Mapping[str, "Seconds"]) -> None:
         """To stderr, since stdout has the result: a line a phase, or one line of JSON."""
         if self.as_json:
-            rounded = {phase: round(seconds, 4) for phase, seconds in table.items()}
-            typer.echo(json.dumps({"timings": rounded}), err=True)
+            wall = {phase: round(seconds.wall, 4) for phase, seconds in table.items()}
+            cpu = {phase: round(seconds.cpu, 4) for phase, seconds in table.items()}
+            typer.echo(json.dumps({"timings": wall, "cpu": cpu}), err=True)
             return
         for phase, seconds in table.items():
-            typer.echo(f"{phase:10} {seconds:8.3f} s", err=True)
+            typer.echo(f"{phase:10} {seconds.wall:8.3f} s {seconds.cpu:8.3f} s CPU", err=True)
 
     def _where(self) -> tuple[Path, str]:
         return Path(self.values["sysroot"]).absolute(), self.values["stateroot"]

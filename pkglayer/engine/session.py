@@ -168,7 +168,7 @@ def changing(path: Path, stateroot: str, options: Options, progress: Progress) -
             else:
                 shutil.rmtree(session.work, ignore_errors=True)
             for phase, seconds in session.timings.phases.items():
-                log.info("timing: %-10s %7.3f s", phase, seconds)
+                log.info("timing: %-10s %7.3f s %7.3f s CPU", phase, seconds.wall, seconds.cpu)
 
 
 def _say_waiting(progress: Progress) -> Callable[[str], None]:

@@ -138,7 +138,7 @@ class Job:
 
     def _due(self, solution: Solution) -> list[Pick]:
         """Conditional members of groups whose other package is there."""
-        names = {o.nevra.name for o in (*solution.offers, *self.sack.base())}
+        names = {*self.sack.base_arches(), *(o.nevra.name for o in solution.offers)}
         return [p for c in self.choices for other, p in c.conditional if other in names]
 
     def _left_out(self, solution: Solution) -> list[Skipped]:

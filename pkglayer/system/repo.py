@@ -8,6 +8,7 @@ import os
 import shutil
 import stat
 import sys
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -90,9 +91,7 @@ class Repo:
     def read_dirtree(self, checksum: str) -> DirTree:
         """A directory's content by its dirtree checksum; cached, since trees never change."""
         if checksum not in self._trees:
-            with ostree_errors(f"corrupt or missing directory object {checksum}", StateError):
-                _, variant = self.handle.load_variant(OSTree.ObjectType.DIR_TREE, checksum)
-            files, dirs = variant.get_child_value(0), variant.get_child_value(1)
+            files, dirs = self._load_dirtree(checksum)
             self._trees[checksum] = DirTree(
                 {name: _hex(row.get_child_value(1)) for name, row in _rows(files)},
                 {
@@ -106,14 +105,19 @@ class Repo:
         """What a path without symlinks in it names: file checksum, (contents, metadata), None."""
         parts = [p for p in path.split("/") if p]
         for number, part in enumerate(parts):
-            directory = self.read_dirtree(tree[0])
-            if part in directory.dirs:
-                tree = directory.dirs[part]
-            elif number == len(parts) - 1:
-                return directory.files.get(part)
+            files, dirs = self._load_dirtree(tree[0])
+            if row := _find_row(dirs, part):
+                tree = _hex(row.get_child_value(1)), _hex(row.get_child_value(2))
+            elif number == len(parts) - 1 and (row := _find_row(files, part)):
+                return _hex(row.get_child_value(1))
             else:
                 return None
         return tree
+
+    def _load_dirtree(self, checksum: str) -> tuple[Any, Any]:
+        with ostree_errors(f"corrupt or missing directory object {checksum}", StateError):
+            _, variant = self.handle.load_variant(OSTree.ObjectType.DIR_TREE, checksum)
+        return variant.get_child_value(0), variant.get_child_value(1)
 
     def walk(self, tree: tuple[str, str], prefix: str = "") -> Iterator[tuple[str, str, bool]]:
         """Everything below a directory as (path, file checksum or dirmeta checksum, is a dir)."""
@@ -385,6 +389,19 @@ def _rows(array: Any) -> Iterator[tuple[str, Any]]:
     for number in range(array.n_children()):
         row = array.get_child_value(number)
         yield row.get_child_value(0).get_string(), row
+
+
+def _find_row(array: Any, name: str) -> Any:
+    """The row of a name in one half of a dirtree, which is sorted by it; None without one."""
+    wanted = os.fsencode(name)
+    at = bisect_left(range(array.n_children()), wanted, key=lambda n: os.fsencode(_name(array, n)))
+    if at < array.n_children() and _name(array, at) == name:
+        return array.get_child_value(at)
+    return None
+
+
+def _name(array: Any, number: int) -> str:
+    return str(array.get_child_value(number).get_child_value(0).get_string())
 
 
 def _hex(variant: Any) -> str:

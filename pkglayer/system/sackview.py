@@ -67,6 +67,13 @@ class View:
         """The base's packages."""
         return self.offers(self.query(everything=True).installed())
 
+    def base_arches(self) -> dict[str, set[str]]:
+        """The architectures of each name in the base: a tenth of what all of `base` takes."""
+        arches: dict[str, set[str]] = {}
+        for obj in self.query(everything=True).installed():
+            arches.setdefault(obj.name, set()).add(obj.arch)
+        return arches
+
     def find(self, spec: str, *, everything: bool = False) -> list[Offer]:
         """What a SPEC (name, NEVRA form, glob, capability, path, comparison) means.
 

@@ -14,9 +14,7 @@ from pkglayer.system.sack import Sack
 
 def find_untouchable(sack: Sack) -> set[Offer]:
     """Offers that would change the base: other versions of its packages, and obsoleters."""
-    arches: dict[str, set[str]] = {}
-    for offer in sack.base():
-        arches.setdefault(offer.nevra.name, set()).add(offer.nevra.arch)
+    arches = sack.base_arches()
     found = set(sack.obsoleting_base())
     for offer in sack.available(sorted(arches)):
         there = arches[offer.nevra.name]

@@ -61,7 +61,7 @@ def run_phases(command: Sequence[str | Path]) -> dict[str, float]:
     if done.returncode != 0:
         raise CommandFailed(f"{' '.join(words)}: exit {done.returncode}\n{done.stderr}")
     last = done.stderr.strip().splitlines()[-1]
-    found: dict[str, float] = json.loads(last)["timings"]
+    found: dict[str, float] = json.loads(last)["cpu"]
     return found
 
 
@@ -120,7 +120,8 @@ def _tables(rows: Sequence[Row], machine: Mapping[str, str | int]) -> list[str]:
     for files in sorted({row.base_files for row in rows}):
         title = f"Base of {files:,} files" if files else "Import alone"
         found += [f"### {title}", "", *_table([r for r in rows if r.base_files == files]), ""]
-    return [*found, "### Phases of pkglayer, seconds", "", *_phase_table(rows), ""]
+    title = "### Phases of pkglayer, seconds of processor time"
+    return [*found, title, "", *_phase_table(rows), ""]
 
 
 def _table(rows: Sequence[Row]) -> list[str]:
