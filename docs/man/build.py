@@ -21,7 +21,7 @@ sys.path.insert(0, str(HERE.parents[1]))
 from docs.man.roff import escape, inline, to_roff  # noqa: E402
 from pkglayer import __version__  # noqa: E402
 from pkglayer.cli.app import make_app  # noqa: E402
-from pkglayer.model import errors, layer, masks, pathmap, scriptlet, settings  # noqa: E402
+from pkglayer.model import errors, exchange, layer, masks, pathmap, scriptlet, settings  # noqa: E402
 
 COMMON_PANEL = "Common options"
 
@@ -123,6 +123,8 @@ def _exactness_page() -> str:
         to_roff(before),
         ".SH PATHS\n", *(_row(*row) for row in paths),
         ".SH SCRIPTLETS\n", *(_row(*row) for row in scripts),
+        ".SH PACKAGES OF THE BASE THAT GO\n",
+        *(_row(f"%{kind}", when, why) for kind, when, why in exchange.WHEN),
         ".SH WHAT SCRIPTLETS LEAVE\n", *(_row(*row) for row in masked),
         to_roff(after),
         ".SH SEE ALSO\n.BR pkglayer (1),\n.BR rpm (8),\n.BR tmpfiles.d (5)\n",

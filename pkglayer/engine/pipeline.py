@@ -23,7 +23,7 @@ from pkglayer.model.record import RECORD_PATH, Account, Record, from_json
 from pkglayer.model.request import ORIGIN_GROUP, Request, to_origin
 from pkglayer.model.scriptlet import RULES, Limits
 from pkglayer.stages import commit, fetch, importer, kernel, record, root, rpmdb, scripts
-from pkglayer.system import repoprinted, rpmlib
+from pkglayer.system import repoprinted
 from pkglayer.system.keyring import load_keyring
 from pkglayer.system.overlayroot import NearTree
 from pkglayer.system.rpmmd import Repository
@@ -194,11 +194,10 @@ def build(
     """Put the packages on the base, run their scriptlets, and commit the result."""
     assert session.work is not None
     repo, timings = session.repo, session.timings
-    order = [packages[i] for i in rpmlib.plan_order([p.head for p in packages])]
     near = root.nearest_tree(repo, plan.base.commit, near_trees(session))
     with root.mount_root(repo, plan.base.commit, near, session.work) as tree:
         with timings.phase("rpmdb"):
-            removal = rpmdb.plan_removal(tree, order, plan.overrides)
+            order, removal = rpmdb.plan_order(tree, packages, plan.overrides)
             dbpath = rpmdb.write_rpmdb(tree, order, plan.base.timestamp, removal)
         setup = script_setup(session, plan, dbpath)
         with timings.phase("scripts"):

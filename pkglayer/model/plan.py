@@ -12,7 +12,7 @@ from typing import Any
 from pkglayer.model.package import Package
 from pkglayer.model.request import Request, Want
 
-LAYOUT_VERSION = 3
+LAYOUT_VERSION = 4
 """Raise it whenever the same inputs would give another tree; it is part of every digest."""
 
 

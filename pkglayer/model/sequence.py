@@ -149,13 +149,14 @@ class Planner:
             if (trigger := self.match(owner, member, kind)) is not None:
                 yield self._trigger_run(owner, trigger, member, self.count(name))
         done: list[Trigger] = []
-        for condition, trigger in _entries(member):
+        for condition, trigger in entries(member):
             if not any(trigger is d for d in done):
-                yield from self._set_off_by(member, condition[0], kind, done)
+                yield from self.set_off_by(member, condition[0], kind, done)
 
-    def _set_off_by(
+    def set_off_by(
         self, owner: Member, name: str, kind: str, done: list[Trigger]
     ) -> Iterator[Run]:
+        """Triggers of `owner` that packages of a name set off, but for those that ran before."""
         sources = [m for m in self.members if m.nevra.name == name]
         for source in sources:
             found = self.match(owner, source, kind)
@@ -165,7 +166,7 @@ class Planner:
 
     def match(self, owner: Member, source: Member, kind: str) -> Trigger | None:
         """The first trigger of `owner` that `source` sets off; one pair runs one script at most."""
-        for condition, trigger in _entries(owner):
+        for condition, trigger in entries(owner):
             if (
                 trigger.kind == kind
                 and condition[0] == source.nevra.name
@@ -210,7 +211,7 @@ class Planner:
                 yield from file_run(member, trigger, matching_dirs(trigger, self.members), None)
 
 
-def _entries(owner: Member) -> list[tuple[Condition, Trigger]]:
+def entries(owner: Member) -> list[tuple[Condition, Trigger]]:
     """All conditions on packages in the header's order, which goes across triggers."""
     entries = [
         (place, condition, trigger)

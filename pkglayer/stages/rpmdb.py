@@ -1,24 +1,33 @@
 """The layered packages become part of the state's own rpmdb, which starts as the base's."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pkglayer.model.package import Imported
 from pkglayer.model.plan import Override
 from pkglayer.model.record import Note
-from pkglayer.system import rpmdb, rpmremoved, rpmstates
+from pkglayer.system import rpmdb, rpmlib, rpmremoved, rpmstates
 from pkglayer.system.overlayroot import Root
 from pkglayer.system.rpmremoved import Removal
 
 LEFT_OUT = "left out: another package's program has this path, of a class that rpm prefers"
 
 
-def plan_removal(
+def plan_order(
     root: Root, packages: Sequence[Imported], overrides: Sequence[Override]
-) -> Removal | None:
-    """What overrides take out of the base, in librpm's order; asked before anything is written."""
+) -> tuple[list[Imported], Removal | None]:
+    """The packages in librpm's order, and what overrides take out of the base in between.
+
+    To be asked before anything is written.
+    """
     if not overrides:
-        return None
-    return rpmremoved.plan_removal(root.path, rpmdb.find_dbpath(root.path), overrides, packages)
+        return [packages[i] for i in rpmlib.plan_order([p.head for p in packages])], None
+    dbpath = rpmdb.find_dbpath(root.path)
+    removal = rpmremoved.plan_removal(root.path, dbpath, overrides, packages)
+    order = [packages[i] for sign, i in removal.order if sign == "+"]
+    places = iter(range(len(order)))
+    steps = tuple((sign, next(places) if sign == "+" else i) for sign, i in removal.order)
+    return order, replace(removal, order=steps)
 
 
 def write_rpmdb(

@@ -21,26 +21,20 @@ _ALGORITHMS = {32: "md5", 40: "sha1", 56: "sha224", 64: "sha256", 96: "sha384", 
 
 
 def find_kept(root: Root, dbpath: str) -> frozenset[str]:
-    """Every path of the tree that a package of the finished state owns, and what is above it."""
+    """Every path of the tree that a package of the finished state owns."""
     real: dict[str, str] = {}
     kept: set[str] = set()
     for directory, name in rpmremoved.owned_paths(root.path, dbpath):
         if directory not in real:
             real[directory] = root.real_path(directory.rstrip("/") + "/x")[:-1]
         kept.add(real[directory] + name)
-    for path in real.values():
-        parts = path.rstrip("/").split("/")
-        kept.update("/".join(parts[: n + 1]) for n in range(len(parts)))
     return frozenset(kept)
 
 
 def find_vanishing(root: Root, header: Header, kept: frozenset[str]) -> tuple[str, ...]:
-    """The package's own paths that go, as its header has them."""
-    return tuple(
-        e.path
-        for e in header.files
-        if root.real_path(e.path) not in kept and not stat.S_ISDIR(e.mode)
-    )
+    """The package's own paths that go, as its header has them; directories that stay with what
+    is left in them are among these, as for rpm."""
+    return tuple(e.path for e in header.files if root.real_path(e.path) not in kept)
 
 
 def remove_files(root: Root, header: Header, kept: frozenset[str]) -> None:

@@ -5,18 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.oracle import corpus
+from tests.oracle import corpus, overrides
 from tests.oracle.bases import world_base
 from tests.oracle.compare import compare_trees
 from tests.oracle.databases import compare_databases, read_database
 from tests.oracle.ground import (
     Ground,
     Refused,
-    install_by_pkglayer,
-    install_by_rpm,
+    change_by_pkglayer,
+    change_by_rpm,
     make_ground,
+    make_override_ground,
 )
-from tests.oracle.judge import Verdict, judge
+from tests.oracle.judge import Verdict, judge, judge_change
 from tests.oracle.rows import find_row
 from tests.oracle.trees import scan
 from tests.support import world
@@ -56,14 +57,23 @@ def test_both_refuse_the_same(tmp_path: Path) -> None:
     accepted = []
     for title, packages in corpus.REFUSED.items():
         names = {name.removesuffix(".x86_64").removesuffix(".i686") for name in packages}
-        nevras = [n for n in ground.rpms if n.rsplit("-", 2)[0] in names]
+        files = [str(f) for n, f in ground.rpms.items() if n.rsplit("-", 2)[0] in names]
         with suppress(Refused):
-            install_by_pkglayer(ground, list(packages))
+            change_by_pkglayer(ground, ["install", *packages])
             accepted.append(f"{title} by pkglayer")
         with suppress(Refused):
-            install_by_rpm(ground, nevras)
+            change_by_rpm(ground, ["--install", *files])
             accepted.append(f"{title} by rpm")
     assert accepted == []
+
+
+@pytest.mark.parametrize("title", ["a newer version", "removed with what needs it"])
+def test_changed_packages_of_the_base_are_as_rpm_changes_them(tmp_path: Path, title: str) -> None:
+    ground, new = make_override_ground(tmp_path)
+    change = next(c for c in overrides.CHANGES if c.title == title)
+    verdict = judge_change(ground, change, new)
+    _assert_same(verdict)
+    assert verdict.packages
 
 
 def test_what_differs_from_rpm_is_found(tmp_path: Path) -> None:

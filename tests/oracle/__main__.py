@@ -11,9 +11,9 @@ import time
 from contextlib import nullcontext
 from pathlib import Path
 
-from tests.oracle import bases, corpus, report, tables
-from tests.oracle.ground import make_ground
-from tests.oracle.judge import Verdict, judge
+from tests.oracle import bases, corpus, overrides, report, tables
+from tests.oracle.ground import make_ground, make_override_ground
+from tests.oracle.judge import Verdict, judge, judge_change
 from tests.support import world
 from tests.support.ostree import make_base
 from tests.support.repos import make_repo
@@ -59,6 +59,7 @@ def _run(arguments: argparse.Namespace, work: Path) -> dict[str, Verdict]:
         verdicts["distribution packages"] = real
     if not (arguments.names or arguments.real):
         verdicts["hard cases"] = run_corpus(work / "made")
+        verdicts["packages of the base"] = run_overrides(work / "overrides")
     return verdicts
 
 
@@ -97,6 +98,19 @@ def run_corpus(work: Path) -> Verdict:
         verdict.merge(one)
         report.show_unexplained(one, f"{names[0]}: ")
     report.say(f"{len(cases)} hard cases: {len(verdict.unexplained)} unexplained")
+    return verdict
+
+
+def run_overrides(work: Path) -> Verdict:
+    """Packages of the base replaced, updated and removed, each change on its own."""
+    work.mkdir(parents=True, exist_ok=True)
+    ground, new = make_override_ground(work)
+    verdict = Verdict()
+    for change in overrides.CHANGES:
+        one = judge_change(ground, change, new)
+        verdict.merge(one)
+        report.show_unexplained(one, f"{change.title}: ")
+    report.say(f"{len(overrides.CHANGES)} overrides: {len(verdict.unexplained)} unexplained")
     return verdict
 
 

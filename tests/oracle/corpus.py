@@ -59,12 +59,12 @@ def build_packages(directory: Path, packages: Packages) -> list[Path]:
     return [build_rpm(directory, n.removesuffix(suffix), **words) for n, suffix, words in rows]
 
 
-def _show(kind: str) -> str:
+def show(kind: str) -> str:
     """A scriptlet or trigger that writes down when and with what it ran."""
     return f'echo "{kind} $*" >> /etc/journal; if [ ! -t 0 ]; then cat >> /etc/journal; fi'
 
 
-def _journal(*kinds: str) -> dict[str, str]:
+def journal(*kinds: str) -> dict[str, str]:
     return {kind: f'echo "{kind} $*" >> /etc/journal' for kind in kinds}
 
 
@@ -101,7 +101,7 @@ def _elf(bits: int) -> File:
     return File(ident + head, 0o755)
 
 
-def _both(name: str, files: RpmTree, **more: Any) -> dict[str, Mapping[str, Any]]:
+def both_classes(name: str, files: RpmTree, **more: Any) -> dict[str, Mapping[str, Any]]:
     """One package for two architectures, with a program of either class and a library of each."""
     packages: dict[str, Mapping[str, Any]] = {}
     for arch, lib, bits in (("x86_64", "lib64", 64), ("i686", "lib", 32)):
@@ -111,11 +111,11 @@ def _both(name: str, files: RpmTree, **more: Any) -> dict[str, Mapping[str, Any]
 
 
 _COLOURS = (
-    Case("colours", _both("multi", {
+    Case("colours", both_classes("multi", {
         "usr/share/multi/same": "same\n", "etc/multi.conf": config("m")})),
-    Case("colours, with scriptlets", _both("multiscript", {"usr/share/multiscript/x": "x"},
-         scripts=_journal("pre", "post", "posttrans"))),
-    Case("colours of hard links", _both("multilink", {
+    Case("colours, with scriptlets", both_classes("multiscript", {"usr/share/multiscript/x": "x"},
+         scripts=journal("pre", "post", "posttrans"))),
+    Case("colours of hard links", both_classes("multilink", {
         "usr/bin/multilink2": Hardlink("usr/bin/multilink")})),
     Case("colours across packages", {
         "colour-a.i686": {"arch": "i686", "files": {"usr/bin/coloured": _elf(32)}},
@@ -241,7 +241,7 @@ _PLAIN = (
         "usr/share/huge/small": "x",
     }}}),
     Case("every scriptlet", {"scripts": {"files": {"usr/share/scripts": "x"}, "scripts": {
-        **_journal("pretrans", "pre", "post", "posttrans", "preun", "postun")}}}),
+        **journal("pretrans", "pre", "post", "posttrans", "preun", "postun")}}}),
     Case("a scriptlet's files", {"writer": {"files": {"usr/share/writer/x": "x"}, "scripts": {
         "post": "set -e; umask 027; mkdir -p /usr/share/writer/made /var/lib/writer /etc/writer\n"
                 "echo 1 > /usr/share/writer/made/one; ln -s one /usr/share/writer/made/link\n"
@@ -266,40 +266,40 @@ _PLAIN = (
     Case("package triggers", {
         "trigger-on": {"files": {"usr/share/trigger-on": "x"}},
         "trigger-owner": {"files": {"usr/share/trigger-owner": "x"}, "triggers": [
-            Trigger("triggerprein", "trigger-on", _show("triggerprein")),
-            Trigger("triggerin", "trigger-on, trigger-second > 0", _show("triggerin")),
-            Trigger("triggerin", "testos-base", _show("triggerin base")),
-            Trigger("triggerin", "trigger-second > 5", _show("never")),
-            Trigger("triggerun", "trigger-on", _show("triggerun")),
-        ], "scripts": _journal("pre", "post")},
+            Trigger("triggerprein", "trigger-on", show("triggerprein")),
+            Trigger("triggerin", "trigger-on, trigger-second > 0", show("triggerin")),
+            Trigger("triggerin", "testos-base", show("triggerin base")),
+            Trigger("triggerin", "trigger-second > 5", show("never")),
+            Trigger("triggerun", "trigger-on", show("triggerun")),
+        ], "scripts": journal("pre", "post")},
         "trigger-second": {"files": {"usr/share/trigger-second": "x"}},
     }),
     Case("file triggers", {
-        "file-trigger": {"files": {"usr/share/watched/own": "x"}, "scripts": _journal("post"),
+        "file-trigger": {"files": {"usr/share/watched/own": "x"}, "scripts": journal("post"),
             "triggers": [
-                Trigger("filetriggerin", "/usr/share/watched", _show("early"), 20000),
-                Trigger("filetriggerin", "/usr/share/watched /usr/lib/testos", _show("late"), 100),
-                Trigger("transfiletriggerin", "/usr/share/watched", _show("trans"), 500),
-                Trigger("transfiletriggerin", "/usr/bin", _show("trans bin"), 9000),
+                Trigger("filetriggerin", "/usr/share/watched", show("early"), 20000),
+                Trigger("filetriggerin", "/usr/share/watched /usr/lib/testos", show("late"), 100),
+                Trigger("transfiletriggerin", "/usr/share/watched", show("trans"), 500),
+                Trigger("transfiletriggerin", "/usr/bin", show("trans bin"), 9000),
                 Trigger("filetriggerin", "/usr/share/watched",
                         ("<lua>", ('f = io.open("/etc/journal", "a"); l = rpm.next_file();'
                                   ' while l do f:write("lua ", l, "\\n"); l = rpm.next_file() end;'
                                   ' f:close()')), 300),
             ]},
         "watched-a": {"files": {"usr/share/watched/a": "x", "usr/share/watched/d/b": "x"},
-                      "scripts": _journal("post", "posttrans")},
+                      "scripts": journal("post", "posttrans")},
         "watched-b": {"files": {"usr/share/watched/c": "x"}, "requires": ["watched-a"],
-                      "scripts": _journal("post", "posttrans")},
+                      "scripts": journal("post", "posttrans")},
     }),
     Case("order", {
         "order-c": {"requires": ["order-b"], "files": {"usr/share/o/c": "c"},
-                    "scripts": _journal("pre", "post", "posttrans")},
+                    "scripts": journal("pre", "post", "posttrans")},
         "order-b": {"requires": ["order-a"], "files": {"usr/share/o/b": "b"},
-                    "scripts": _journal("pre", "post", "posttrans")},
+                    "scripts": journal("pre", "post", "posttrans")},
         "order-a": {"files": {"usr/share/o/a": "a"},
-                    "scripts": _journal("pre", "post", "posttrans")},
+                    "scripts": journal("pre", "post", "posttrans")},
         "order-d": {"extra_spec": "Requires(pre): order-c", "files": {"usr/share/o/d": "d"},
-                    "scripts": _journal("pretrans", "pre", "post", "posttrans")},
+                    "scripts": journal("pretrans", "pre", "post", "posttrans")},
     }),
     Case("versions", {"versions": {"epoch": 3, "version": "1~rc1^git2", "release": "0.1.a",
         "arch": "x86_64", "provides": ["virtual(x) = 3:1-2", "other"], "recommends": ["nothing"],

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pkglayer.model.record import RECORD_PATH
+from tests.oracle import overrides
 from tests.support.cli import run_pkglayer
-from tests.support.ostree import Base, make_sysroot, run_ostree
-from tests.support.repos import repo_file
+from tests.support.ostree import Base, commit_base_update, make_base, make_sysroot, run_ostree
+from tests.support.repos import make_repo, repo_file
 from tests.support.witness import deployments
 
 _MOUNTS = """
@@ -62,12 +63,22 @@ def make_ground(work: Path, base: Base, repos: Sequence[Path]) -> Ground:
         file.parent.mkdir(exist_ok=True)
         file.write_text(repo_file(f"oracle{number}", repo, gpgcheck=0))
     plain = work / "plain"
-    _copy_out(deployed.path, plain)
+    _copy_out(deployed.path, plain, split=True)
     (plain / "var/tmp").mkdir()
     (plain / "var/tmp").chmod(0o1777)
     boot(plain)
     rpms = {nevra: path for repo in repos for nevra, path in _index(repo)}
     return Ground(work, base, sysroot, plain, rpms)
+
+
+def make_override_ground(work: Path) -> tuple[Ground, dict[str, list[Path]]]:
+    """A base whose packages are there to be changed, and what may take their places."""
+    old, new = overrides.build(work / "packages")
+    # Their %pretrans needs a shell that is there before them.
+    first = commit_base_update(make_base(work), "2", packages=old)
+    base = commit_base_update(first, "3", overrides.base_files(), remove=overrides.lost_files())
+    rpms = [rpm for rows in new.values() for rpm in rows]
+    return make_ground(work, base, [make_repo(work / "repo", rpms)]), new
 
 
 def _index(repo: Path) -> Iterable[tuple[str, Path]]:
@@ -77,9 +88,9 @@ def _index(repo: Path) -> Iterable[tuple[str, Path]]:
     return zip(done.stdout.splitlines(), names, strict=True)
 
 
-def install_by_pkglayer(ground: Ground, names: Sequence[str]) -> tuple[list[str], Result]:
-    """Layer packages by name; returns the NEVRAs that came and the tree. Raises Refused."""
-    done = run_pkglayer("install", *names, sysroot=ground.sysroot, check=False)
+def change_by_pkglayer(ground: Ground, words: Sequence[str]) -> tuple[list[str], Result]:
+    """Run a verb on the base; returns the NEVRAs that came and the tree. Raises Refused."""
+    done = run_pkglayer(*words, sysroot=ground.sysroot, check=False)
     if done.returncode:
         raise Refused(done.stderr)
     newest = deployments(ground.sysroot)[0].path
@@ -93,14 +104,15 @@ def install_by_pkglayer(ground: Ground, names: Sequence[str]) -> tuple[list[str]
     return came, Result(tree, boot(tree))
 
 
-def install_by_rpm(ground: Ground, nevras: Sequence[str]) -> Result:
-    """Install the same packages with rpm, scriptlets and triggers included. Raises Refused."""
+def change_by_rpm(ground: Ground, words: Sequence[str]) -> Result:
+    """Let rpm do the same, scriptlets and triggers included. Raises Refused."""
     tree = ground.work / "rpms"
     copy(ground.plain, tree)
-    files = [str(ground.rpms[nevra]) for nevra in nevras]
     flags = ["--root", str(tree), "--dbpath", f"/{ground.base.database}", "--nosignature"]
     flags += ["--nodigest", "--nofiledigest"]  # whether they are checked is not compared
-    done = in_root(tree, ["rpm", *flags, "--install", *files], ground.base.timestamp)
+    if words[0] == "--erase":
+        flags = flags[:4]
+    done = in_root(tree, ["rpm", *flags, *words], ground.base.timestamp)
     if done.returncode or "scriptlet failed" in done.stdout:
         raise Refused(done.stdout)
     return Result(tree, boot(tree))
@@ -143,18 +155,23 @@ def boot(tree: Path) -> tuple[str, ...]:
     return tuple(sorted(set(said)))
 
 
-def _copy_out(deployment: Path, tree: Path) -> None:
+def _copy_out(deployment: Path, tree: Path, *, split: bool = False) -> None:
     """A deployment before its first boot: the defaults of /etc, and nothing in /var."""
-    copy(deployment, tree)
+    copy(deployment, tree, split=split)
     shutil.rmtree(tree / "etc", ignore_errors=True)
     (tree / "usr/etc").rename(tree / "etc")
     shutil.rmtree(tree / "var")
     (tree / "var").mkdir(0o755)
 
 
-def copy(source: Path, target: Path) -> None:
-    """A plain copy in place of whatever is there; nothing is shared with the source."""
+def copy(source: Path, target: Path, *, split: bool = False) -> None:
+    """A plain copy in place of whatever is there; nothing is shared with the source.
+
+    With `split` each name becomes a file of its own: OSTree makes equal files one, and rpm takes
+    rights away from all names of a file when it removes one of them.
+    """
     if target.exists():
         shutil.rmtree(target)
-    subprocess.run(["cp", "-a", "--reflink=auto", str(source), str(target)], check=True)
+    options = ["-a", "--reflink=auto", *(["--no-preserve=links"] if split else [])]
+    subprocess.run(["cp", *options, str(source), str(target)], check=True)
     os.chmod(target, 0o755)  # noqa: PTH101

@@ -1,8 +1,9 @@
 """Runs a set of packages through both ways and judges every difference by the table of rows."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tests.oracle.compare import Difference, compare_trees
 from tests.oracle.databases import compare_databases, read_database
@@ -10,10 +11,11 @@ from tests.oracle.ground import (
     Ground,
     Refused,
     Result,
+    change_by_pkglayer,
+    change_by_rpm,
     in_root,
-    install_by_pkglayer,
-    install_by_rpm,
 )
+from tests.oracle.overrides import Change
 from tests.oracle.rows import find_row
 from tests.oracle.trees import scan
 
@@ -48,7 +50,7 @@ def judge(ground: Ground, names: Sequence[str]) -> Verdict:
     """
     verdict = Verdict()
     try:
-        came, ours = install_by_pkglayer(ground, names)
+        came, ours = change_by_pkglayer(ground, ["install", *names])
     except Refused as e:
         if len(names) == 1:
             verdict.refused[names[0]] = str(e)
@@ -58,17 +60,35 @@ def judge(ground: Ground, names: Sequence[str]) -> Verdict:
             verdict.merge(judge(ground, names[middle:]))
         return verdict
     verdict.packages.update(came)
-    for difference in differences(ground, came, ours):
+    words = ["--install", *(str(ground.rpms[nevra]) for nevra in came)]
+    for difference in differences(ground, words, came, ours):
         verdict.add(difference)
     return verdict
 
 
-def differences(ground: Ground, nevras: Sequence[str], ours: Result) -> Iterator[Difference]:
-    """Everything in which our tree with these packages differs from rpm's."""
+def judge_change(ground: Ground, change: Change, rpms: Mapping[str, Sequence[Path]]) -> Verdict:
+    """Change packages of the base in both ways."""
+    verdict = Verdict()
     try:
-        rpm = install_by_rpm(ground, nevras)
+        came, ours = change_by_pkglayer(ground, change.ours(rpms))
     except Refused as e:
-        yield Difference("said", "rpm --install", "installed", str(e))
+        verdict.refused[change.title] = str(e)
+        return verdict
+    verdict.packages.update([*came, *change.remove])
+    words = change.rpms([ground.rpms[nevra] for nevra in came])
+    for difference in differences(ground, words, came, ours):
+        verdict.add(difference)
+    return verdict
+
+
+def differences(
+    ground: Ground, words: Sequence[str], nevras: Sequence[str], ours: Result
+) -> Iterator[Difference]:
+    """Everything in which our tree, to which these packages came, differs from what rpm makes."""
+    try:
+        rpm = change_by_rpm(ground, words)
+    except Refused as e:
+        yield Difference("said", f"rpm {words[0]}", "done", str(e))
         return
     yield from _compare_words("boot", ours.said, rpm.said)
     yield from compare_trees(scan(ours.tree), scan(rpm.tree))
@@ -76,8 +96,9 @@ def differences(ground: Ground, nevras: Sequence[str], ours: Result) -> Iterator
     yield from compare_databases(
         read_database(ours.tree, dbpath), read_database(rpm.tree, dbpath)
     )
-    verified = [_verify(ground, result, nevras) for result in (ours, rpm)]
-    yield from _compare_words("rpm --verify", *verified)
+    if nevras:
+        verified = [_verify(ground, result, nevras) for result in (ours, rpm)]
+        yield from _compare_words("rpm --verify", *verified)
 
 
 def _verify(ground: Ground, result: Result, nevras: Sequence[str]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from pkglayer.model import masks, pathmap, scriptlet
+from pkglayer.model import exchange, masks, pathmap, scriptlet
 from pkglayer.stages.commit import VOLATILE
 from tests.oracle.rows import NOT_COMPARED, OWN
 
@@ -33,10 +33,12 @@ def make_tables() -> dict[str, str]:
     masked += [(f"files in `/var/{d}`", "drop", "where only a scriptlet wrote them: of the build")
                for d in VOLATILE]  # fmt: skip
     scripts = [(f"`{r.package}`", f"`%{r.kind}`", r.action, r.reason) for r in scriptlet.RULES]
+    removals = [(f"`%{kind}`", when, why) for kind, when, why in exchange.WHEN]
     return {
         "paths": _table(("path", "where it is", "why"), paths),
         "masks": _table(("path", "what happens", "why"), masked),
         "scripts": _table(("package", "scriptlet", "what happens", "why"), scripts),
+        "removals": _table(("scriptlet", "when it runs", "why"), removals),
         "rows": _table(("row", "why"), ((row.name, row.reason) for row in OWN)),
         "not-compared": _table(("what", "why"), NOT_COMPARED),
     }

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from pkglayer.model import exchange
 from pkglayer.model.package import Nevra
 from pkglayer.model.scriptlet import (
     REPLACE,
     RULES,
     RUN,
+    SECTIONS,
     SKIP,
     Limits,
     Rule,
@@ -211,3 +213,8 @@ class TestWatch:
     )
     def test_names_the_limit(self, tmp_path: Path, limits: Limits, name: str) -> None:
         assert Watch(tmp_path, limits, Group()).exceeded(6) == name
+
+
+def test_every_section_that_a_removal_runs_has_its_row() -> None:
+    told = {kind for kind, _, _ in exchange.WHEN}
+    assert {kind for kind in SECTIONS if "un" in kind} | {"pretrans", "posttrans"} == told
