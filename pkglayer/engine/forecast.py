@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,12 @@ from pkglayer.engine.lastforecast import (
     forecast_path,
 )
 from pkglayer.engine.session import Session, merge_root
-from pkglayer.model.explain import Blocked, Trouble
+from pkglayer.model.explain import Blocked, Detour, FilesClash, Trouble
 from pkglayer.model.package import Package
-from pkglayer.model.plan import Base, Plan, plan_digest
+from pkglayer.model.plan import Base, Plan
 from pkglayer.model.policy import Held
 from pkglayer.model.request import Request, Want
+from pkglayer.system.rpmmd import Repository
 from pkglayer.system.statefiles import write_state
 
 
@@ -87,11 +89,16 @@ def forecast(session: Session, on: str = "", *, build: bool = False) -> Forecast
 
 def _rehearse(session: Session, base: Base, request: Request, build: bool) -> Forecast:
     now, current = int(time.time()), session.sysroot.newest.base
+    commit = ""
+    replan = partial(_plan_on, session, base, request)
     try:
-        plan, repositories = solving.make_plan(session, base, request, upgrade=True)
+        if build:
+            plan, commit, _, _ = pipeline.make_state(session, replan)
+        else:
+            plan, _ = replan(solving.DIRECT)
     except Held as e:
         return Forecast(HELD, now, current, base, _in_trouble(request, e.troubles, HELD))
-    except Blocked as e:
+    except (Blocked, FilesClash) as e:
         return Forecast(BLOCKED, now, current, base, _in_trouble(request, e.troubles, BLOCKED))
     before = session.recorded.plan if session.recorded else Plan(current, request)
     fates = tuple(_fate(want, plan, before) for want in plan.request.wants)
@@ -100,14 +107,14 @@ def _rehearse(session: Session, base: Base, request: Request, build: bool) -> Fo
         verdict = SKIPPED
     elif base.commit == current.commit and _versions(plan) == _versions(before):
         verdict = NOTHING
-    commit = ""
-    if build:
-        packages = pipeline.obtain(session, plan, repositories, ())
-        plan = replace(plan, packages=tuple(p.package for p in packages))
-        digest = plan_digest(plan, {"post-failure": session.settings.post_failure})
-        commit = pipeline.built(session, plan, packages, digest)[0]
     space = _space(session, plan, before)
     return Forecast(verdict, now, current, base, fates, space, commit)
+
+
+def _plan_on(
+    session: Session, base: Base, request: Request, detour: Detour
+) -> tuple[Plan, list[Repository]]:
+    return solving.make_plan(session, base, request, upgrade=True, detour=detour)
 
 
 def _in_trouble(request: Request, troubles: Sequence[Trouble], what: str) -> tuple[Fate, ...]:

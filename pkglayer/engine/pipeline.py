@@ -5,17 +5,20 @@ layered tree; a plan whose commit exists already is deployed as it is.
 """
 
 import os
+import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pkglayer.engine import policy, solving, upkeep
+from pkglayer.engine.clashes import find_detour
 from pkglayer.engine.local import LocalRpm
 from pkglayer.engine.session import Session, merge_root
 from pkglayer.log import to_size
 from pkglayer.model.deployment import Deployment
-from pkglayer.model.errors import SpaceError
+from pkglayer.model.errors import ConflictError, SpaceError
+from pkglayer.model.explain import Detour
 from pkglayer.model.package import Imported
 from pkglayer.model.plan import Base, Plan, plan_digest
 from pkglayer.model.policy import Held, fallback_words
@@ -76,28 +79,54 @@ def apply(
     PkglayerError of the stage that cannot go on; nothing has changed then.
     """
     before = session.sysroot.newest
+
+    def replan(detour: Detour) -> tuple[Plan, list[Repository]]:
+        plan, repositories = solving.make_plan(
+            session, base, request, upgrade=upgrade, local=local, detour=detour
+        )
+        if check:
+            check(plan, before)
+        return plan, repositories
+
     try:
-        plan, repositories = solving.make_plan(session, base, request, upgrade=upgrade, local=local)
+        if session.options.dry_run:
+            return Outcome(replan(solving.DIRECT)[0], before)
+        with upkeep.refs_undone(session):
+            plan, checksum, reused, made = make_state(session, replan, local)
+            changed = publish(
+                session, plan, checksum, extra_origin or {}, replaces=replaces, kargs=kargs
+            )
     except Held as e:
         return held_back(session, before, e)
-    if check:
-        check(plan, before)
-    if session.options.dry_run:
-        return Outcome(plan, before)
-    with upkeep.refs_undone(session):
-        with session.timings.phase("fetch"):
-            packages = obtain(session, plan, repositories, local)
-        plan = replace(plan, packages=tuple(p.package for p in packages))
-        digest = plan_digest(plan, {"post-failure": session.settings.post_failure})
-        checksum, reused, made = built(session, plan, packages, digest)
-        changed = publish(
-            session, plan, checksum, extra_origin or {}, replaces=replaces, kargs=kargs
-        )
     moved = base.commit != before.base.commit or before.record is None
     policy.remember_plan(session, plan, moved=moved, anew=upgrade)
     session.remarks += [fallback_words(f) for f in plan.fallbacks]
     upkeep.sweep(session)
     return Outcome(plan, before, checksum, changed, reused, made)
+
+
+def make_state(
+    session: Session, replan: Callable[[Detour], tuple[Plan, list[Repository]]],
+    local: Sequence[LocalRpm] = (),
+) -> tuple[Plan, str, bool, Record | None]:  # fmt: skip
+    """The plan as it could be built, its commit, whether that was there already, and its record.
+
+    Files show only here whether packages go together: where they do not, it is planned anew around
+    that. Raises FilesClash or Held where a policy is against that.
+    """
+    detour = solving.DIRECT
+    while True:
+        plan, repositories = replan(detour)
+        with session.timings.phase("fetch"):
+            packages = obtain(session, plan, repositories, local)
+        plan = replace(plan, packages=tuple(p.package for p in packages))
+        digest = plan_digest(plan, {"post-failure": session.settings.post_failure})
+        try:
+            return plan, *built(session, plan, packages, digest)
+        except ConflictError as e:
+            before = session.recorded.plan if session.recorded else None
+            rules = policy.rules_for(session, plan.request)
+            detour = find_detour(e, plan, before, rules, detour, lambda way: replan(way)[0])
 
 
 def held_back(session: Session, before: Deployment, held: Held) -> Outcome:
@@ -195,7 +224,8 @@ def build(
     assert session.work is not None
     repo, timings = session.repo, session.timings
     near = root.nearest_tree(repo, plan.base.commit, near_trees(session))
-    with root.mount_root(repo, plan.base.commit, near, session.work) as tree:
+    work = Path(tempfile.mkdtemp(prefix="build-", dir=session.work))
+    with root.mount_root(repo, plan.base.commit, near, work) as tree:
         with timings.phase("rpmdb"):
             order, removal = rpmdb.plan_order(tree, packages, plan.overrides)
             dbpath = rpmdb.write_rpmdb(tree, order, plan.base.timestamp, removal)

@@ -6,7 +6,7 @@ each request; the standing file remembers holds and skips between runs. What a p
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,26 +39,37 @@ Attempt = Callable[[Mapping[Want, str]], Plan]
 """Makes a plan without some requests, each with the reason; raises Blocked."""
 
 
-def plan_by_policy(attempt: Attempt, rules: Rules, base: Base) -> Plan:
-    """The plan with as many requests as their policies demand.
+def plan_by_policy(
+    attempt: Attempt, rules: Rules, base: Base, without: Mapping[Want, str] | None = None
+) -> Plan:
+    """The plan with as many requests as their policies demand, `without` some from the start.
 
     Raises Blocked with all troubles when a request in trouble must not be left out, Held when one
     wants the base to wait for it.
     """
-    left_out: dict[Want, str] = {}
+    left_out = dict(without or {})
     while True:
         try:
             return attempt(left_out)
         except Blocked as e:
-            verdicts = {rules.of(t.want) for t in e.troubles}
-            if FAIL in verdicts:
-                raise
-            if HOLD in verdicts:
-                raise Held(base, e.troubles) from e
-            fresh = {w: s for w, s in sentences(e.troubles).items() if w not in left_out}
+            verdict = decide(e.troubles, rules, base)
+            fresh = {w: s for w, s in (verdict or {}).items() if w not in left_out}
             if not fresh:
                 raise
             left_out |= fresh
+
+
+def decide(troubles: Sequence[Trouble], rules: Rules, base: Base) -> dict[Want, str] | None:
+    """What to leave out, with the reasons; None where a request must not be.
+
+    Raises Held when one wants the base to wait for it.
+    """
+    verdicts = {rules.of(t.want) for t in troubles}
+    if FAIL in verdicts:
+        return None
+    if HOLD in verdicts:
+        raise Held(base, troubles)
+    return sentences(troubles)
 
 
 def rules_for(session: Session, request: Request) -> Rules:
@@ -86,7 +97,7 @@ def rules_for(session: Session, request: Request) -> Rules:
 
 def with_ways(blocked: Blocked, rules: Rules, before: Plan | None) -> Blocked:
     """The refusal with the ways out that are always there, each with what it costs."""
-    troubles = [_with_ways(t, rules, before) for t in blocked.troubles]
+    troubles = [ways_of(t, rules, before) for t in blocked.troubles]
     data = {k: v for k, v in blocked.data.items() if k != "blockers"}
     ways = dict.fromkeys(to_words(way) for t in troubles for way in t.ways)
     return Blocked(troubles, hint="; or ".join(filter(None, (blocked.hint, *ways))), data=data)
@@ -100,7 +111,8 @@ def to_words(way: Way) -> str:
     return f"{way.command} ({way.cost}{cost})"
 
 
-def _with_ways(trouble: Trouble, rules: Rules, before: Plan | None) -> Trouble:
+def ways_of(trouble: Trouble, rules: Rules, before: Plan | None) -> Trouble:
+    """One trouble with the ways out that are always there."""
     want, ways = trouble.want, list(trouble.ways)
     if key_of(want) in rules.fresh:
         skip = f"pkglayer install {quoted(want.spec)} --on-conflict skip"

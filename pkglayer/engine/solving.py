@@ -15,7 +15,7 @@ from pkglayer.engine import policy
 from pkglayer.engine.local import LocalRpm, learn_signers, write_head
 from pkglayer.engine.session import Session, base_files, merge_root
 from pkglayer.model.errors import PkglayerError, ResolveError
-from pkglayer.model.explain import Blocked
+from pkglayer.model.explain import Blocked, Detour
 from pkglayer.model.offer import CachedHead
 from pkglayer.model.package import Package
 from pkglayer.model.plan import Base, Plan
@@ -26,15 +26,18 @@ from pkglayer.system import config, rpmdb, rpmmd, sack
 from pkglayer.system.blockers import Rank, by_spec
 from pkglayer.system.keyring import Keyring, load_keyring
 
+DIRECT = Detour()
+
 
 def make_plan(
     session: Session, base: Base, request: Request, *, upgrade: bool,
-    local: Sequence[LocalRpm] = (),
+    local: Sequence[LocalRpm] = (), detour: Detour = DIRECT,
 ) -> tuple[Plan, list[rpmmd.Repository]]:  # fmt: skip
     """Resolve the request on the base; the repositories are those that the plan came from.
 
-    Raises Blocked with the reasons and ways out, Held when the base has to wait, RepositoryError
-    when a repository that is needed cannot be used.
+    `detour` is what an earlier plan turned out not to go with when it was built. Raises Blocked
+    with the reasons and ways out, Held when the base has to wait, RepositoryError when a repository
+    that is needed cannot be used.
     """
     with base_files(session, base) as tree:
         request = session.with_layers(request, tree)
@@ -42,7 +45,9 @@ def make_plan(
             return Plan(base, request), []
         before = state_before(session, request)
         with cached_heads(session, local) as heads:
-            if not upgrade and (plan := _without_repositories(session, base, request, tree, heads)):
+            if not upgrade and (
+                plan := _without_repositories(session, base, request, tree, heads, detour)
+            ):
                 return plan, []
             repositories = [_dead_or_alive(session, r) for r in load_repositories(session, tree)]
             sight = resolve.Sight(
@@ -53,12 +58,13 @@ def make_plan(
 
             def attempt(left_out: Mapping[Want, str]) -> Plan:
                 def ask(loaded: sack.Sack) -> Plan:
-                    return _resolve(session, loaded, base, request, upgrade, left_out, rules.rank)
+                    way = replace(detour, left_out=left_out)
+                    return _resolve(session, loaded, base, request, upgrade, way, rules.rank)
 
                 return sight.answer(ask)
 
             try:
-                plan = policy.plan_by_policy(attempt, rules, base)
+                plan = policy.plan_by_policy(attempt, rules, base, detour.left_out)
             except Blocked as e:
                 raise policy.with_ways(e, rules, before.plan if before else None) from e
             return policy.keep_words(plan, before.plan if before else None), repositories
@@ -94,8 +100,9 @@ def _dead_or_alive(session: Session, repository: rpmmd.Repository) -> rpmmd.Repo
 
 
 def _without_repositories(
-    session: Session, base: Base, request: Request, tree: Path, heads: Sequence[CachedHead]
-) -> Plan | None:
+    session: Session, base: Base, request: Request, tree: Path, heads: Sequence[CachedHead],
+    detour: Detour,
+) -> Plan | None:  # fmt: skip
     """The plan when what is imported already is enough: nothing new is asked for.
 
     Dropping requests leaves what is skipped as it is: that must not need a network.
@@ -113,8 +120,9 @@ def _without_repositories(
     if not {(w.spec, w.kind, w.version) for w in request.wants} <= known:
         return None
     loaded = load_sack(session, request, tree, (), heads)
+    way = replace(detour, left_out={**left_out, **detour.left_out})
     try:
-        return _resolve(session, loaded, base, request, False, left_out)
+        return _resolve(session, loaded, base, request, False, way)
     except ResolveError:
         return None
 
@@ -145,7 +153,7 @@ def _disabled(session: Session, tree: Path) -> list[rpmmd.Repository]:
 
 def _resolve(
     session: Session, loaded: sack.Sack, base: Base, request: Request, upgrade: bool,
-    left_out: Mapping[Want, str], rank: Rank = by_spec,
+    detour: Detour, rank: Rank = by_spec,
 ) -> Plan:  # fmt: skip
     before = state_before(session, request)
     with session.timings.phase("resolve"):
@@ -156,7 +164,8 @@ def _resolve(
             keep=before.plan.packages if before else (),
             settings=session.settings,
             upgrade=upgrade,
-            leave_out=left_out,
+            leave_out=detour.left_out,
+            clashes=detour.clashes,
             rank=rank,
         )
 

@@ -1,14 +1,15 @@
 """Why a request cannot be had, as data: one sentence for people, ways out, and the facts behind.
 
-`Trouble` is filled by `system.blockers`; `Blocked` carries all of them at once, so that a policy
-can decide about each request. Nothing is decided here.
+`Trouble` is filled by `system.blockers` and, for files that only the build sees, `engine.clashes`;
+`Blocked` and `FilesClash` carry all of them at once, so that a policy can decide about each
+request. Nothing is decided here.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from pkglayer.model.errors import ResolveError
+from pkglayer.model.errors import ConflictError, ResolveError
 from pkglayer.model.request import Want
 
 
@@ -63,6 +64,7 @@ KINDS: Mapping[str, str] = {
     "disabled-need": "what it needs is in a repository that is not enabled",
     "conflicts": "it cannot stand beside a package of the base",
     "together": "it does not go together with another request",
+    "file-conflict": "a file of it has other content in another package or in the base",
     "local-gone": "the imported copy of a local package is gone",
     "group": "no repository has the group, or any package of it",
     "modules": "its kernel modules are all for other kernels than the state's",
@@ -86,6 +88,53 @@ class Blocked(ResolveError):
         rows = [trouble_json(t) for t in troubles]
         hints = "; ".join(dict.fromkeys(t.hint for t in troubles if t.hint))
         super().__init__(text, hint=hint or hints, data={**(data or {}), "blockers": rows})
+
+
+@dataclass(frozen=True)
+class Clash:
+    """A layered package (its NEVRA) with files that `other` has with other content.
+
+    `other` is a NEVRA as well, or `the base` for what no package of it owns. `requests` are the
+    specs behind the package, `others` those behind the other one, empty where the base has it.
+    """
+
+    nevra: str
+    other: str
+    paths: tuple[str, ...]
+    requests: tuple[str, ...]
+    others: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """Both owners and the first paths, in plain words."""
+        more = f" and {len(self.paths) - 3} more" if len(self.paths) > 3 else ""
+        verb = "has" if len(self.paths) == 1 else "have"
+        whose = "" if self.others or self.other == "the base" else " of the base"
+        shown = f"{', '.join(self.paths[:3])}{more} of {self.nevra}"
+        return f"{shown} {verb} other content in {self.other}{whose}"
+
+
+@dataclass(frozen=True)
+class Detour:
+    """What the next try does without: packages that clash, and whole requests with the reason."""
+
+    clashes: tuple[Clash, ...] = ()
+    left_out: Mapping[Want, str] = field(default_factory=dict)
+
+
+class FilesClash(ConflictError):
+    """Requests that cannot be built for their files: all of them, each with its reason."""
+
+    def __init__(
+        self, troubles: Sequence[Trouble], *, data: Mapping[str, object] | None = None
+    ) -> None:
+        self.troubles = tuple(troubles)
+        ways = dict.fromkeys(f"{w.command} ({w.cost})" for t in troubles for w in t.ways)
+        super().__init__(
+            "; ".join(dict.fromkeys(t.sentence for t in troubles)),
+            hint="; or ".join(ways),
+            data={**(data or {}), "blockers": [trouble_json(t) for t in troubles]},
+        )
 
 
 def trouble_json(trouble: Trouble) -> dict[str, Any]:

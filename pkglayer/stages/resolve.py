@@ -10,9 +10,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from pkglayer.model.explain import Blocked
+from pkglayer.model.explain import Blocked, Clash
 from pkglayer.model.offer import Offer
-from pkglayer.model.package import Package
+from pkglayer.model.package import Nevra, Package
 from pkglayer.model.plan import Base, Inactive, Plan, Skipped
 from pkglayer.model.request import INITRAMFS, REMOVE, Request, Want
 from pkglayer.model.settings import Settings
@@ -26,7 +26,7 @@ from pkglayer.system.job import Job, Outcome
 from pkglayer.system.kernels import check_modules
 from pkglayer.system.overriding import check_removals, choose_override, to_overrides
 from pkglayer.system.sack import Sack
-from pkglayer.system.sight import find_untouchable, find_unusable
+from pkglayer.system.sight import find_clashing, find_untouchable, find_unusable
 
 
 @dataclass
@@ -83,6 +83,7 @@ def resolve(
     keep: Sequence[Package] = (),
     upgrade: bool = False,
     leave_out: Mapping[Want, str] | None = None,
+    clashes: Sequence[Clash] = (),
     rank: Rank = by_spec,
 ) -> Plan:
     """Resolve `request` on the base whose rpmdb `sack` has loaded.
@@ -90,12 +91,14 @@ def resolve(
     `keep` are the packages of the state before. They stay at their version, and globs and groups
     keep their meaning, unless `upgrade` is set or a request cannot be met otherwise; with `upgrade`
     they only serve to have packages whose repository is gone. `leave_out` maps requests to skip to
-    the reason. Raises Blocked with all requests in trouble; of those that do not go together the
-    later by `rank` yields.
+    the reason; `clashes` are packages that cannot be there for their files. Raises Blocked with all
+    requests in trouble; of those that do not go together the later by `rank` yields.
     """
     left_out = leave_out or {}
     wants = [w for w in request.wants if w not in left_out and w.kind != INITRAMFS]
     unusable = find_unusable(sack, request.wants, keep)
+    clashing = find_clashing(sack, clashes)
+    unusable |= clashing.keys()
     hidden = find_untouchable(sack) | unusable | find_unwanted(sack, wants)
     sack.hide(hidden)
     groups = read_groups(sack.repositories) if any(w.kind == "group" for w in wants) else []
@@ -107,7 +110,7 @@ def resolve(
     active = tuple(c for c in choices if c.active)
     hidden = _apply_overrides(sack, active, hidden)
     movable = frozenset(o for c in active for o in c.changes)
-    job = Job(sack, active, frozenset(hidden), keep, settings, rank, movable)
+    job = Job(sack, active, frozenset(hidden), keep, settings, rank, movable, clashing)
     _check_known(job, choices, groups)
     outcome = _run(job, before, unusable)
     plan = Plan(
@@ -119,6 +122,7 @@ def resolve(
             *(s for c in choices for s in c.skipped),
             *outcome.skipped,
             *(Skipped(w, left_out[w]) for w in request.wants if w in left_out),
+            *_left_away(clashes, outcome),
         ),
         overrides=to_overrides(
             active, outcome.replaced, {o: r.requests for o, r in outcome.reasons.items()}
@@ -141,6 +145,17 @@ def _apply_overrides(sack: Sack, active: Sequence[Choice], hidden: set[Offer]) -
     check_removals(sack, active)
     sack.erase(o for c in active if c.want.kind == REMOVE for o in c.changes)
     return hidden
+
+
+def _left_away(clashes: Sequence[Clash], outcome: Outcome) -> list[Skipped]:
+    """Packages that came for their recommendation alone, and do not for their files."""
+    there = {o.nevra.name for o in outcome.reasons}
+    gone = [(Nevra.parse(c.nevra).name, c) for c in clashes]
+    return [
+        Skipped(Want(name, source=c.requests[0]), c.words)
+        for name, c in gone
+        if name not in there and c.requests
+    ]
 
 
 def _check_known(job: Job, choices: Sequence[Choice], groups: Sequence[Group]) -> None:

@@ -42,7 +42,7 @@ def _how(job: Job, outcome: Outcome, offer: Offer) -> tuple[str, str, str] | Non
         return None
     rivals = _rivals(job, offer)
     if rivals and (newest := sack.newest([*rivals, offer])).nevra != offer.nevra:
-        return ("cached" if head else "older", *_in_the_way(sack, outcome, offer, newest))
+        return ("cached" if head else "older", *_in_the_way(job, outcome, offer, newest))
     if head and not any(o.nevra == offer.nevra for o in rivals):
         return (*_why_cached(sack, head.package.repo, rivals), "")
     return None
@@ -57,10 +57,10 @@ def _rivals(job: Job, offer: Offer) -> list[Offer]:
         for o in sack.available([offer.nevra.name])
         if o.repo != CACHE
         and o.nevra.arch == offer.nevra.arch
-        and not sack.is_hidden(o)
+        and (o in job.clashing or not sack.is_hidden(o))
         and not sack.is_excluded(o)
         and _priority(sack, o) <= worst
-        and all(o in pick for pick in picks)
+        and all(o in pick or o in job.clashing for pick in picks)
     ]
 
 
@@ -70,7 +70,10 @@ def _priority(sack: Sack, offer: Offer) -> int:
     return next((r.priority for r in sack.repositories if r.id == repo), 99)
 
 
-def _in_the_way(sack: Sack, outcome: Outcome, offer: Offer, newest: Offer) -> tuple[str, str]:
+def _in_the_way(job: Job, outcome: Outcome, offer: Offer, newest: Offer) -> tuple[str, str]:
+    sack = job.sack
+    if newest in job.clashing:
+        return job.clashing[newest], ""
     if blocker := find_blocker(sack, newest):
         return blocker.words(sack), blocker.needs
     for other in outcome.reasons:

@@ -4,7 +4,7 @@
 and what must stay out of sight; a `Job` is a value, so that the next try is one with other fields.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pkglayer.model.errors import ResolveError
@@ -35,7 +35,7 @@ class Outcome:
 @dataclass(frozen=True)
 class Job:
     """`hidden` must never be chosen; `keep` is what the state before has; `movable` are the base's
-    packages that may go or give way."""
+    packages that may go or give way; `clashing` are hidden for their files, with the reason."""
 
     sack: Sack
     choices: tuple[Choice, ...]
@@ -44,6 +44,7 @@ class Job:
     settings: Settings
     rank: Rank = by_spec
     movable: frozenset[Offer] = frozenset()
+    clashing: Mapping[Offer, str] = field(default_factory=dict)
 
     @property
     def picks(self) -> list[Pick]:

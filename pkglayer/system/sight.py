@@ -1,13 +1,15 @@
 """What of a sack must never be chosen for a request, however well it would fit.
 
 `find_untouchable(sack)` guards the base, `find_unusable(sack, wants, keep)` guards against what
-only this machine happens to have imported. What requests keep out themselves is in `choices`.
+only this machine happens to have imported, `find_clashing(sack, clashes)` against what a build did
+not go with. What requests keep out themselves is in `choices`.
 """
 
 from collections.abc import Iterable, Sequence
 
+from pkglayer.model.explain import Clash
 from pkglayer.model.offer import LOCAL, Offer
-from pkglayer.model.package import Package
+from pkglayer.model.package import Nevra, Package
 from pkglayer.model.request import Want
 from pkglayer.system.sack import Sack
 
@@ -37,3 +39,11 @@ def find_unusable(sack: Sack, wants: Iterable[Want], keep: Sequence[Package]) ->
         for offer, head in sack.cached()
         if head.header_checksum not in kept | wanted and head.package.repo not in down
     }
+
+
+def find_clashing(sack: Sack, clashes: Sequence[Clash]) -> dict[Offer, str]:
+    """Every offer of the packages that clash, with the reason in words."""
+    words = {c.nevra: c.words for c in clashes}
+    names = sorted({Nevra.parse(nevra).name for nevra in words})
+    offers = sack.available(names) if names else []
+    return {o: words[str(o.nevra)] for o in offers if str(o.nevra) in words}

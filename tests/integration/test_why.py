@@ -179,5 +179,6 @@ def test_every_request_in_trouble_is_told_at_once(ask: Callable[[Case], Blocked]
 
 def test_the_table_covers_the_kinds() -> None:
     assert len(CASES) >= 25
-    others = {"other", "modules"}  # modules are files: test_kernel.py
+    # Modules and clashing files are seen in files: test_kernel.py, test_file_conflicts.py.
+    others = {"other", "modules", "file-conflict"}
     assert {c.kind for c in CASES} == KINDS.keys() - others
