@@ -39,6 +39,7 @@ from pkglayer.system import (
     sandbox,
     tampering,
 )
+from pkglayer.system.earlier import Earlier
 from pkglayer.system.overlayroot import Root
 from pkglayer.system.rpmremoved import Removal
 
@@ -90,6 +91,7 @@ def run_scripts(
     _check_interpreters(root, order, steps, setup)
     job = _Job(root, setup, progress)
     job.seed = seed
+    job.earlier = Earlier(root, setup.dbpath, setup.epoch, order, removal)
     progress.start("Running scriptlets", sum(1 for s in steps if isinstance(s, Run)))
     for step in steps:
         if isinstance(step, Unpack):
@@ -165,6 +167,7 @@ class _Job:
         self.runs: list[ScriptRun] = []
         self.accounts: list[Account] = []
         self.seed: Sequence[Account] = ()
+        self.earlier = Earlier(root, setup.dbpath, setup.epoch, ())
         self.notes: list[Note] = []
         self.rulings: list[Ruling] = []
         self.texts = accountfiles.read_texts(root.path)
@@ -241,6 +244,7 @@ class _Job:
             arguments=[str(a) for a in step.arguments] if script.body else [],
             stdin=stdin,
             env=step.owner.environment,
+            binds=self.earlier.make(script, step.owner.nevra),
             seconds=seconds,
         )
 

@@ -63,6 +63,7 @@ class Root:
 
     def __init__(self, repo: Repo, base: str, near: NearTree, work: Path) -> None:
         self.repo = repo
+        self.base = base
         self.tree: Tree = repo.open_tree(base)
         self.near = near
         self.work = work

@@ -35,6 +35,7 @@ _IGNORED = (
     | rpm.RPMPROB_FILTER_DISKNODES
     | rpm.RPMPROB_FILTER_OLDPACKAGE  # whether an older version may come was decided before
 )
+_JUDGED = rpm.RPMPROB_FILTER_REPLACEOLDFILES | rpm.RPMPROB_FILTER_REPLACENEWFILES
 _CONFLICTS = (rpm.RPMPROB_FILE_CONFLICT, rpm.RPMPROB_NEW_FILE_CONFLICT)
 
 
@@ -61,20 +62,23 @@ def find_dbpath(root: Path) -> str:
 def change_packages(
     root: Path, dbpath: str, heads: Sequence[bytes], epoch: int, gone: Sequence[int] = (),
     skipped: rpmstates.Skipped = MappingProxyType({}), order: Sequence[tuple[str, int]] = (),
+    judged: bool = False,
 ) -> None:  # fmt: skip
     """Record packages as installed in the rpmdb of the tree at `root`, and others as removed.
 
     `heads` are lead, signature and header of each, in installation order; `epoch` (seconds since
     1970) becomes their install time; `gone` are numbers of packages in the database; `skipped`
     files give way to others of a preferred colour; `order` mixes both, `+` and an index into
-    `heads` or `-` and one into `gone`, and is needed only where something goes. Raises
-    ConflictError for file conflicts, with both owners, and StateError when the database cannot be
-    written.
+    `heads` or `-` and one into `gone`, and is needed only where something goes;
+    `judged` says that file conflicts were looked for before. Raises ConflictError for them, with
+    both owners, and StateError when the database cannot be written.
     """
     if not heads and not gone:
         return
     order = order or [("+", number) for number in range(len(heads))]
-    problems = _in_child(lambda: _transaction(root, dbpath, heads, epoch, gone, skipped, order))
+    problems = _in_child(
+        lambda: _transaction(root, dbpath, heads, epoch, gone, skipped, order, judged)
+    )
     conflicts = [p for p in problems if p["type"] in _CONFLICTS]
     if conflicts:
         raise _conflict(conflicts)
@@ -94,7 +98,7 @@ def _conflict(problems: list[dict[str, Any]]) -> ConflictError:
 
 def _transaction(
     root: Path, dbpath: str, heads: Sequence[bytes], epoch: int, gone: Sequence[int],
-    skipped: rpmstates.Skipped, order: Sequence[tuple[str, int]],
+    skipped: rpmstates.Skipped, order: Sequence[tuple[str, int]], judged: bool,
 ) -> list[Any]:  # fmt: skip
     with private_home(dbpath), TemporaryFile("w+") as complaints:
         os.environ["SOURCE_DATE_EPOCH"] = str(epoch)
@@ -105,7 +109,7 @@ def _transaction(
         ts.setVSFlags(-1)
         ts.setVfyLevel(0)
         ts.setFlags(_FLAGS)
-        ts.setProbFilter(_IGNORED)
+        ts.setProbFilter(_IGNORED | (_JUDGED if judged else 0))
         for sign, number in order:  # it is librpm's already, and the one in which scripts run
             if sign == "+":
                 ts.addInstall(load_header(heads[number]), number, "i")
