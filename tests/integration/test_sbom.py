@@ -31,6 +31,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory, gpg_key: GpgKey) -> Scene:
         build_rpm(tmp / "rpms", "foo", epoch=3, requires=["lib"], extra_spec=about),
         build_rpm(tmp / "rpms", "lib", files={"usr/lib/lib": "x"}),
         build_rpm(tmp / "rpms", "bar"),
+        build_rpm(tmp / "rpms", "based", version="2"),
     ]
     for rpm in rpms:
         sign_rpm(rpm, gpg_key)
@@ -116,6 +117,14 @@ def test_a_bare_base_and_a_commit_that_is_not_deployed(scene: Scene) -> None:
     newer = read(scene.run("sbom", "origin:test/base").stdout)
     assert "newer" in by_name(newer)
     assert newer["metadata"]["component"]["version"] == "2"
+
+
+def test_a_replaced_package_of_the_base_has_a_request_too(scene: Scene) -> None:
+    scene.run("override", "replace", "based", "--from", "test")
+    based = by_name(read(scene.run("sbom", "0").stdout))["based"]
+    assert based["version"] == "2-1"
+    assert properties(based) >= {("origin", "layer"), ("requested-by", "command")}
+    scene.run("override", "reset", "based")
 
 
 def test_without_the_library_it_says_what_to_do(scene: Scene, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Scene:
     tmp = tmp_path_factory.mktemp("undo")
     rpms = [build_rpm(tmp, name, files={f"usr/share/{name}": "x"}) for name in
             ("foo", "bar", "baz")]  # fmt: skip
+    rpms.append(build_rpm(tmp, "based", version="2", files={"usr/share/based": "y"}))
     based = build_rpm(tmp, "based", files={"usr/share/based": "x"})
     scene = make_scene(tmp, rpms, base_packages=[based])
     scene.run("install", "foo")
@@ -177,6 +178,21 @@ def test_overrides(scene: Scene) -> None:
     scene.run("override", "reset", "based")
     scene.run("undo", "7")
     assert scene.packages == {"foo-1-1", "bar-1-1", "baz-1-1"}
+    scene.run("override", "replace", "based", "--from", "test")
+    assert "based-2-1" in scene.packages
+    # A replacement took the place of the removal, which therefore comes back.
+    scene.run("undo", "9", "--offline")
+    assert scene.packages == {"foo-1-1", "bar-1-1", "baz-1-1"}
+
+
+def test_on_a_base_that_something_else_put_first(scene: Scene) -> None:
+    scene.update_base("2")
+    run_ostree("admin", "upgrade", f"--sysroot={scene.sysroot}", "--os=test")
+    assert scene.packages == {"based-1-1"}
+    scene.run("undo", "1")
+    assert scene.packages == {"based-1-1", "bar-1-1"}
+    [newest, *_] = query_pkglayer("status", sysroot=scene.sysroot)["deployments"]
+    assert newest["base"]["version"] == "2"
 
 
 def test_a_replaced_local_rpm_comes_back_or_is_asked_for(scene: Scene, tmp_path: Path) -> None:

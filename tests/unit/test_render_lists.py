@@ -10,7 +10,8 @@ from pkglayer.model.layer import Layer, to_wants
 from pkglayer.model.package import Nevra, Package
 from pkglayer.model.plan import Base, Inactive, Plan, Skipped
 from pkglayer.model.record import Record
-from pkglayer.model.request import Request, Want
+from pkglayer.model.request import REMOVE, Request, Want
+from pkglayer.model.wish import Difference, to_json
 
 WEB = Layer("web", ("nginx", "curl", "nope"), "Serves pages", filename="/etc/l/web.toml")
 NEW = Layer("new", ("zsh",), recommends=False, filename="/usr/l/new.toml")
@@ -97,6 +98,29 @@ def test_history() -> None:
         "    no state\n"
         "    to go to\n"
     )
+    asked = (
+        Difference("request", "x\x1b", (), (Want("x\x1b"),)),
+        Difference("request", "y", (Want("y"),), (Want("y", version="1*", exclude=("a", "b")),)),
+        Difference("override", "z", (Want("z", kind=REMOVE),), ()),
+        Difference("layer:web", "nginx", (), (Want("nginx", source="layer:web"),)),
+        Difference("karg", "quiet", ("quiet",), ("quiet=1",)),
+        Difference("karg", "console", ("console=a", "console=b"), ("console=b", "console=a")),
+        Difference("base", "", ("origin:os", "a" * 64, ""), ("origin:os", "b" * 64, "2")),
+    )
+    why = replace(done, changes=to_json(asked), comment="so\nwhat", after=done.before)
+    assert render_history([why]).splitlines()[1:] == [
+        "    + x\\x1b",
+        "    ~ y (version 1*, exclude a b)",
+        "    - override: remove z",
+        "    + nginx (layer web)",
+        "    - kernel argument quiet",
+        "    + kernel argument quiet=1",
+        "    ~ kernel argument console",
+        "    base: origin:os aaaaaaaaaaaa -> origin:os 2",
+        "    comment: so\\nwhat",
+    ]
+    [line] = render_history([replace(why, changes="[1]", comment="")]).splitlines()[1:]
+    assert "cannot be read" in line
     first = replace(done, before="", number=1)
     assert render_history([first]).splitlines()[1] == "   nothing -> bbbbbbbbbbbb"
     assert render_history([]) == "Nothing was done yet.\n"
