@@ -26,9 +26,9 @@ def register(app: typer.Typer) -> None:
             print_json([offers.details_json(d) for d in found])
             return
         for row in found:
-            mark = "@" if row.installed else " "
-            typer.echo(f"{mark} {row.package.nevra.name}.{row.package.nevra.arch}: "
-                  f"{printable(row.summary)}")  # fmt: skip
+            nevra, mark = row.package.nevra, "@" if row.present else " "
+            where = printable(", ".join(row.places))
+            typer.echo(f"{mark} {nevra.name}.{nevra.arch} ({where}): {printable(row.summary)}")
 
     @verb(app, resolves=True)
     def info(

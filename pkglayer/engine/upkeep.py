@@ -7,7 +7,7 @@ deployment refers to. The booted, pinned and next states are never touched.
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pkglayer.engine import solving
@@ -192,10 +192,12 @@ def _size(path: Path) -> int:
 
 
 def refresh_md(session: Session) -> list[tuple[str, str, int]]:
-    """Bring repository metadata up to date; (id, problem or "", time it was made) of each.
+    """Ask every repository for its metadata, whatever its age; (id, problem or "", time it was
+    made) of each.
 
     Raises RepositoryError when none could be reached.
     """
+    session.options = replace(session.options, refresh=True)
     with base_files(session, session.sysroot.newest.base) as tree:
         loaded = solving.load_repositories(session, tree)
     if loaded and all(r.problem for r in loaded):

@@ -6,32 +6,21 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from pkglayer.engine import solving
 from pkglayer.engine.session import Session, base_files
 from pkglayer.engine.states import find_state, open_state
 from pkglayer.model.errors import UsageError
 from pkglayer.model.explain import Blocked, Trouble
-from pkglayer.model.layer import SOURCE_PREFIX
 from pkglayer.model.names import quoted
 from pkglayer.model.offer import Offer
 from pkglayer.model.package import Nevra, Package
 from pkglayer.model.pkgdiff import matches
+from pkglayer.model.plan import Plan
 from pkglayer.model.policy import FAIL
-from pkglayer.model.request import Want, parse_spec
-
-
-@dataclass(frozen=True)
-class Why:
-    """Why one package is in a state: `chain` leads from the request's package to it, itself last;
-    `sources` says who requests; both are empty for a package of the base."""
-
-    nevra: str
-    reason: str
-    sentence: str
-    requests: tuple[str, ...] = ()
-    sources: tuple[str, ...] = ()
-    chain: tuple[str, ...] = ()
+from pkglayer.model.request import parse_spec
+from pkglayer.model.why import Link, Why, explain
 
 
 def why(session: Session, spec: str, which: str = "") -> list[Why]:
@@ -41,9 +30,9 @@ def why(session: Session, spec: str, which: str = "") -> list[Why]:
     """
     target = find_state(session, which)
     record = target.deployment.record if target.deployment else None
-    layered = [p for p in record.plan.packages if matches(p.nevra, spec)] if record else []
     plan = record.plan if record else None
-    found = [_layered(session, p, plan.packages, plan.request.wants) for p in layered if plan]
+    layered = [p for p in plan.packages if matches(p.nevra, spec)] if plan else []
+    found = [_layered(session, p, plan) for p in layered if plan]
     known = {w.nevra for w in found}
     with open_state(session, target) as view:
         base = [n for n in view.packages(spec) if str(n) not in known]
@@ -56,31 +45,14 @@ def why(session: Session, spec: str, which: str = "") -> list[Why]:
     return found
 
 
-def _layered(
-    session: Session, package: Package, all_packages: Sequence[Package], wants: Sequence[Want]
-) -> Why:
-    by_spec = {w.spec: w for w in wants if w.spec in package.requests}
-    whose = [_source(by_spec[s]) if s in by_spec else "a command" for s in package.requests]
-    chain: tuple[str, ...] = (str(package.nevra),)
+def _layered(session: Session, package: Package, plan: Plan) -> Why:
+    chain = [Link(str(package.nevra))]
     if package.reason not in ("user", "group"):
-        chain = _chain(session, package, all_packages)
-    asked = " and ".join(f"'{s}' by {w}" for s, w in zip(package.requests, whose, strict=True))
-    verb = "recommends" if package.reason == "weak-dependency" else "needs"
-    sentence = f"{package.nevra} is there because {asked or 'a request'} is requested"
-    if len(chain) > 1:
-        sentence += f": {f' {verb} '.join(chain)}"
-    return Why(
-        str(package.nevra), package.reason, sentence + ".", package.requests, tuple(whose), chain
-    )
+        chain = _chain(session, package, plan.packages)
+    return explain(package, plan.request.wants, plan.overrides, chain)
 
 
-def _source(want: Want) -> str:
-    if want.source.startswith(SOURCE_PREFIX):
-        return f"the layer {want.source.removeprefix(SOURCE_PREFIX)}"
-    return "a command"
-
-
-def _chain(session: Session, package: Package, every: Sequence[Package]) -> tuple[str, ...]:
+def _chain(session: Session, package: Package, every: Sequence[Package]) -> list[Link]:
     """The shortest way from a package that was asked for, by what the headers require."""
     starts = {p.nevra for p in every if p.reason in ("user", "group")}
     with (
@@ -93,22 +65,26 @@ def _chain(session: Session, package: Package, every: Sequence[Package]) -> tupl
         offers = [o for o, h in sack.cached() if h.header_checksum in ours]
         hard, weak = sack.edges(offers)
     edges = {o: sorted(hard[o]) + sorted(weak[o] - hard[o]) for o in offers}
-    return _shortest([o for o in offers if o.nevra in starts], edges, package.nevra)
+    way = _shortest([o for o in offers if o.nevra in starts], edges, package.nevra)
+    if not way:
+        return [Link(str(package.nevra))]
+    verbs = ["needs" if b in hard[a] else "recommends" for a, b in pairwise(way)]
+    return [Link(str(o.nevra), verb) for o, verb in zip(way, [*verbs, "needs"], strict=True)]
 
 
 def _shortest(
     starts: Sequence[Offer], edges: Mapping[Offer, Sequence[Offer]], goal: Nevra
-) -> tuple[str, ...]:
+) -> tuple[Offer, ...]:
     ways: dict[Offer, tuple[Offer, ...]] = {o: (o,) for o in starts}
     todo = list(starts)
     for here in todo:
         if here.nevra == goal:
-            return tuple(str(o.nevra) for o in ways[here])
+            return ways[here]
         for there in edges.get(here, ()):
             if there not in ways:
                 ways[there] = (*ways[here], there)
                 todo.append(there)
-    return (str(goal),)
+    return ()
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,9 @@ BASE = "@System"
 CACHE = "@cache"
 """The `Offer.repo` of an imported package."""
 
+IN_BASE, IN_LAYER, IMPORTED = "base", "layer", "imported"
+"""`Details.places` beside the ids of repositories."""
+
 LOCAL = "@local"
 """The `Package.repo` of an RPM file that the user brought."""
 
@@ -61,7 +64,11 @@ class Solution:
 
 @dataclass(frozen=True)
 class Details:
-    """What `info` shows; `package` carries repository and sizes (bytes)."""
+    """What `info` shows; `package` carries repository and sizes (bytes).
+
+    `places` is where it is to be had: `base`, `layer` (the next boot's), `imported` (another
+    state's), and ids of repositories.
+    """
 
     package: Package
     installed: bool
@@ -70,3 +77,9 @@ class Details:
     license: str = ""
     url: str = ""
     source: str = ""
+    places: tuple[str, ...] = ()
+
+    @property
+    def present(self) -> bool:
+        """Whether base or layer have it."""
+        return bool({IN_BASE, IN_LAYER} & set(self.places))

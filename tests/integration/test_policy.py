@@ -183,7 +183,11 @@ def test_why_and_why_not(scene: Scene) -> None:
     scene.run("install", "top")
     [row] = query_pkglayer("why", "free", "0", sysroot=scene.sysroot)["packages"]
     assert row["chain"] == ["top-1-1.noarch", "middle-1-1.noarch", "free-1-1.noarch"]
-    assert "'top' by a command" in row["sentence"]
+    assert row["sentence"] == (
+        "free-1-1.noarch came along for top, requested by command: top-1-1.noarch needs "
+        "middle-1-1.noarch, which needs free-1-1.noarch."
+    )
+    assert scene.run("why", "top").stdout == "top-1-1.noarch was requested by command.\n"
     assert scene.run("why", "lib", "0").stdout == "lib-1-1.noarch is a package of the base.\n"
     assert "Nothing: pkglayer install app" in scene.run("why-not", "app").stdout
     done = scene.run("why-not", "fre", check=False)

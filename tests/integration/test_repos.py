@@ -169,7 +169,7 @@ def test_search_and_details(site: Site, tmp_path: Path) -> None:
     found = search(sack, ["EDIT", "test"])
     assert [(str(d.package.nevra), d.installed) for d in found] == [("editor-2-1.noarch", False)]
     assert search(sack, ["editor", "nosuchword"]) == []
-    [glue] = [details(sack, o) for o in sack.find("glue")]
+    [glue] = [details(sack, [o]) for o in sack.find("glue")]
     assert (glue.installed, glue.package.repo) == (True, "@System")
     assert glue.description == "Made for a test."
 
