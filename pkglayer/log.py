@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol, TextIO
 
+from pkglayer.model.units import to_size as to_size
+
 log = logging.getLogger("pkglayer")
 
 
@@ -107,16 +109,6 @@ class Lines:
     def _clear(self) -> None:
         if self.live:
             print("\r\x1b[K", end="", file=self.out, flush=True)
-
-
-def to_size(amount: int) -> str:
-    """Bytes for people: `1.4 MB`, decimal units as download tools use them."""
-    value = float(amount)
-    for unit in ("B", "kB", "MB", "GB"):
-        if abs(value) < 1000 or unit == "GB":
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1000
-    raise AssertionError("unreachable")
 
 
 @dataclass(frozen=True)

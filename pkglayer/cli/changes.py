@@ -211,6 +211,7 @@ def show(
     """Print what a change did or would do; `more` goes into the data for programs."""
     from pkglayer.cli import renderplan
     from pkglayer.engine import states
+    from pkglayer.model.space import rooms_json
     from pkglayer.system.rpmlib import evr_compare
 
     if outcome.held:
@@ -222,9 +223,11 @@ def show(
         data = renderplan.plan_json(outcome.plan, previous, evr_compare)
         data |= {"commit": outcome.commit, "changed": outcome.changed, "reused": outcome.reused}
         data["base_diff"] = renderplan.diff_json(base_diff) if base_diff else None
+        data["space"] = rooms_json(outcome.rooms)
         print_json({**data, **(more or {})})
         return
-    typer.echo(renderplan.render_plan(outcome.plan, previous, evr_compare), nl=False)
+    text = renderplan.render_plan(outcome.plan, previous, evr_compare, rooms=outcome.rooms)
+    typer.echo(text, nl=False)
     if base_diff is not None:
         typer.echo(f"The base itself: {renderplan.diff_summary(base_diff)}.")
     if common.dry_run or not outcome.commit:

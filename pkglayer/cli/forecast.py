@@ -43,7 +43,8 @@ def register(app: typer.Typer) -> None:
 def render(done: "Forecast") -> str:
     """A forecast for people: the base, the verdict, a line for each request, and space."""
     from pkglayer.cli.render import base_text, columns
-    from pkglayer.log import printable, to_size
+    from pkglayer.log import printable
+    from pkglayer.model.space import render_rooms
 
     words = {
         "clear": "Every request fits.",
@@ -55,12 +56,6 @@ def render(done: "Forecast") -> str:
     lines = [f"Base  {base_text(done.base)}", f"now   {base_text(done.current)}"]
     lines += [words[done.verdict]]
     lines += columns([tuple(map(printable, (f.spec, f.what, f.text))) for f in done.fates])
-    if space := done.space:
-        lines.append(
-            f"Packages: {to_size(space.download)} to download, {to_size(space.install)} installed; "
-            f"{to_size(space.repository_free)} are free. /boot: about {to_size(space.boot)}, "
-            f"{to_size(space.boot_free)} are free."
-        )
-        lines += [] if space.fits else ["That does not fit: pkglayer cleanup --rollback --cache"]
+    lines += [printable(line) for line in render_rooms(done.rooms)]
     lines += [f"Built, not deployed: {done.commit}"] if done.commit else []
     return "\n".join(lines) + "\n"

@@ -29,17 +29,20 @@ from pkglayer.model.pkgdiff import (
 from pkglayer.model.plan import Override, Plan
 from pkglayer.model.record import Note
 from pkglayer.model.request import Want
+from pkglayer.model.space import Room, render_rooms
 
 News = Mapping[Nevra, Sequence[ChangelogEntry]]
 Item = TypeVar("Item")
 
 
 def render_plan(
-    plan: Plan, previous: Plan | None, compare: Compare, *, notes: Iterable[Note] = ()
-) -> str:
+    plan: Plan, previous: Plan | None, compare: Compare, *, notes: Iterable[Note] = (),
+    rooms: Iterable[Room] = (),
+) -> str:  # fmt: skip
     """What the next state would be, against the state before it (None: a bare base).
 
-    `notes` are what people must see before they agree: setuid files, paths that move, masks.
+    `notes` are what people must see before they agree: setuid files, paths that move, masks;
+    `rooms` the file systems with what it takes there.
     """
     before = previous.packages if previous else ()
     diff = diff_packages([p.nevra for p in before], [p.nevra for p in plan.packages], compare)
@@ -70,6 +73,7 @@ def render_plan(
         f"The layer has {count(len(plan.packages), 'package')}, {to_size(plan.install_size)}; "
         f"{to_size(sum(p.download_size for p in come))} to download at most."
     )
+    lines += [printable(line) for line in render_rooms(rooms)]
     return "\n".join(lines) + "\n"
 
 

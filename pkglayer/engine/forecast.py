@@ -10,10 +10,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from pkglayer.engine import bases, pipeline, solving
+from pkglayer.engine import bases, pipeline, solving, space
 from pkglayer.engine.lastforecast import (
     BLOCKED,
     CLEAR,
@@ -22,12 +21,13 @@ from pkglayer.engine.lastforecast import (
     SKIPPED,
     forecast_path,
 )
-from pkglayer.engine.session import Session, merge_root
+from pkglayer.engine.session import Session
 from pkglayer.model.explain import Blocked, Detour, FilesClash, Trouble
 from pkglayer.model.package import Package
 from pkglayer.model.plan import Base, Plan
 from pkglayer.model.policy import Held
 from pkglayer.model.request import Request, Want
+from pkglayer.model.space import Room, rooms_json
 from pkglayer.system.rpmmd import Repository
 from pkglayer.system.statefiles import write_state
 
@@ -43,32 +43,17 @@ class Fate:
 
 
 @dataclass(frozen=True)
-class Space:
-    """Bytes needed beside those that are free; `boot` is about the size of the kernel in use."""
-
-    download: int
-    install: int
-    repository_free: int
-    boot: int
-    boot_free: int
-
-    @property
-    def fits(self) -> bool:
-        need = self.download + self.install + pipeline.MARGIN
-        return need <= self.repository_free and self.boot <= self.boot_free
-
-
-@dataclass(frozen=True)
 class Forecast:
     """`verdict` is one of `EXIT_CODES`; `base` is the base looked at, `current` the one in use;
-    `commit` the state that was built, if one was."""
+    `commit` the state that was built, if one was; `rooms` the file systems and what it takes there.
+    """
 
     verdict: str
     time: int
     current: Base
     base: Base
     fates: tuple[Fate, ...] = ()
-    space: Space | None = None
+    rooms: tuple[Room, ...] = ()
     commit: str = ""
 
 
@@ -107,8 +92,8 @@ def _rehearse(session: Session, base: Base, request: Request, build: bool) -> Fo
         verdict = SKIPPED
     elif base.commit == current.commit and _versions(plan) == _versions(before):
         verdict = NOTHING
-    space = _space(session, plan, before)
-    return Forecast(verdict, now, current, base, fates, space, commit)
+    rooms = space.plan_rooms(session, plan)
+    return Forecast(verdict, now, current, base, fates, rooms, commit)
 
 
 def _plan_on(
@@ -147,30 +132,11 @@ def _fate(want: Want, plan: Plan, before: Plan) -> Fate:
     return Fate(want.spec, "updated" if moves else "unchanged", ", ".join(moves))
 
 
-def _space(session: Session, plan: Plan, before: Plan) -> Space:
-    fresh = [p for p in plan.packages if str(p.nevra) not in _versions(before)]
-    repo = os.statvfs(session.repo.path)
-    boot = session.sysroot.path / "boot"
-    place = os.statvfs(boot if boot.is_dir() else session.sysroot.path)
-    return Space(
-        sum(p.download_size for p in fresh),
-        sum(p.install_size for p in fresh),
-        repo.f_bavail * repo.f_frsize,
-        _kernel_size(merge_root(session.sysroot)),
-        place.f_bavail * place.f_frsize,
-    )
-
-
-def _kernel_size(root: Path) -> int:
-    names = ("vmlinuz", "initramfs.img")
-    files = [f for name in names for f in root.glob(f"usr/lib/modules/*/{name}")]
-    return sum(f.stat().st_size for f in files)
-
-
 # The last one
 
 
 def forecast_json(done: Forecast) -> dict[str, Any]:
     """As JSON values."""
-    fits = {"fits": done.space.fits} if done.space else {}
-    return {**asdict(done), "space": {**asdict(done.space), **fits} if done.space else None}
+    data = asdict(done)
+    del data["rooms"]
+    return {**data, "space": rooms_json(done.rooms)}

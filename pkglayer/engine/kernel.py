@@ -8,7 +8,7 @@ state takes them over.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pkglayer.engine import pipeline, upkeep
+from pkglayer.engine import pipeline, space, upkeep
 from pkglayer.engine.pipeline import Outcome
 from pkglayer.engine.session import Session
 from pkglayer.engine.verbs import readable, unchanged
@@ -53,6 +53,7 @@ def change(session: Session, changes: KargChanges, *, editor: bool = False) -> K
 def deploy_again(session: Session, kargs: Sequence[str]) -> None:
     """The next boot's commit and requests once more, with these arguments."""
     newest = session.sysroot.newest
+    space.check_deploy(session, newest.checksum)
     session.progress.start("Deploying")
     with session.timings.phase("deploy"):
         keep = session.settings.keep_states

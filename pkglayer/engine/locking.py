@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pkglayer.engine import bases, pipeline, policy, solving, upkeep
+from pkglayer.engine import bases, pipeline, policy, solving, space, upkeep
 from pkglayer.engine.local import LocalRpm
 from pkglayer.engine.pipeline import Outcome
 from pkglayer.engine.session import Session, base_files
@@ -19,6 +19,7 @@ from pkglayer.model.lock import Lock
 from pkglayer.model.package import Package
 from pkglayer.model.plan import LAYOUT_VERSION, plan_digest
 from pkglayer.model.record import Record
+from pkglayer.model.space import check_rooms
 from pkglayer.stages import commit, importer
 from pkglayer.stages.fetch import fetch_local
 from pkglayer.system import rpmlib
@@ -61,12 +62,14 @@ def apply_lock(session: Session, lock: Lock, rpms: Path | None = None) -> Outcom
     session.settings = replace(session.settings, post_failure=lock.post_failure)
     session.seed = lock.accounts
     if session.options.dry_run:
-        return Outcome(lock.plan, before)
+        return Outcome(lock.plan, before, rooms=space.plan_rooms(session, lock.plan))
     with (
         bases.particular_base(session, base.refspec, base.commit),
         upkeep.refs_undone(session),
         _local_rpms(session, lock.plan.packages, rpms) as brought,
     ):
+        rooms = space.plan_rooms(session, lock.plan)
+        check_rooms(rooms)
         repositories = _repositories(session, lock, brought)
         packages = pipeline.obtain(session, lock.plan, repositories, brought)
         plan = replace(lock.plan, packages=tuple(p.package for p in packages))
@@ -83,7 +86,7 @@ def apply_lock(session: Session, lock: Lock, rpms: Path | None = None) -> Outcom
         changed = pipeline.publish(session, plan, checksum, {}, replaces=False)
     policy.remember_plan(session, plan, moved=True)
     upkeep.sweep(session)
-    return Outcome(plan, before, checksum, changed, reused, made)
+    return Outcome(plan, before, checksum, changed, reused, made, rooms=rooms)
 
 
 def _check_layout(lock: Lock) -> None:
@@ -155,7 +158,7 @@ class Verified:
 
 
 def verify(session: Session, which: str) -> Verified:
-    """Build a state again from its record and compare; nothing is deployed."""
+    """Check the signature, build the state again from its record and compare; deploys nothing."""
     lock = make_lock(session, which)
     session.settings = replace(session.settings, post_failure=lock.post_failure)
     session.seed = lock.accounts
@@ -165,7 +168,8 @@ def verify(session: Session, which: str) -> Verified:
         try:
             packages = pipeline.obtain(session, lock.plan, _repositories(session, lock, ()), ())
             rebuilt, _ = pipeline.build(session, lock.plan, packages, lock.digest)
-            return Verified(lock.commit, rebuilt, _differences(session, lock.commit, rebuilt))
+            differences = _differences(session, lock.commit, rebuilt)
+            return Verified(lock.commit, rebuilt, differences)
         finally:
             session.repo.set_ref(ref, kept or None)
 

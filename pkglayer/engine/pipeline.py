@@ -4,20 +4,18 @@
 layered tree; a plan whose commit exists already is deployed as it is.
 """
 
-import os
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pkglayer.engine import policy, solving, upkeep
+from pkglayer.engine import policy, solving, space, upkeep
 from pkglayer.engine.clashes import find_detour
 from pkglayer.engine.local import LocalRpm
 from pkglayer.engine.session import Session, merge_root
-from pkglayer.log import to_size
 from pkglayer.model.deployment import Deployment
-from pkglayer.model.errors import ConflictError, SpaceError
+from pkglayer.model.errors import ConflictError
 from pkglayer.model.explain import Detour
 from pkglayer.model.package import Imported
 from pkglayer.model.plan import Base, Plan, plan_digest
@@ -25,21 +23,20 @@ from pkglayer.model.policy import Held, fallback_words
 from pkglayer.model.record import RECORD_PATH, Account, Record, from_json
 from pkglayer.model.request import ORIGIN_GROUP, Request, to_origin
 from pkglayer.model.scriptlet import RULES, Limits
+from pkglayer.model.space import Room, check_rooms
 from pkglayer.stages import commit, fetch, importer, kernel, record, root, rpmdb, scripts
 from pkglayer.system import repoprinted
 from pkglayer.system.keyring import load_keyring
 from pkglayer.system.overlayroot import NearTree
 from pkglayer.system.rpmmd import Repository
 
-MARGIN = 64 << 20
-"""Bytes that must stay free beside what the plan writes."""
-
 
 @dataclass(frozen=True)
 class Outcome:
     """What `apply` did: the plan; the commit ("" for a dry run); whether the next boot changed;
     whether the commit was there already; and the state that was the next boot before. `held` says
-    why nothing was done where a request wants the base to wait, `overdue` that it does so too long.
+    why nothing was done where a request wants the base to wait, `overdue` that it does so too long;
+    `rooms` are the file systems with what it takes there and what is free (for a dry run).
     """
 
     plan: Plan
@@ -50,6 +47,7 @@ class Outcome:
     record: Record | None = None
     held: Held | None = None
     overdue: bool = False
+    rooms: tuple[Room, ...] = ()
 
     @property
     def differs(self) -> bool:
@@ -90,7 +88,8 @@ def apply(
 
     try:
         if session.options.dry_run:
-            return Outcome(replan(solving.DIRECT)[0], before)
+            plan = replan(solving.DIRECT)[0]
+            return Outcome(plan, before, rooms=space.plan_rooms(session, plan))
         with upkeep.refs_undone(session):
             plan, checksum, reused, made = make_state(session, replan, local)
             changed = publish(
@@ -117,6 +116,7 @@ def make_state(
     detour = solving.DIRECT
     while True:
         plan, repositories = replan(detour)
+        check_rooms(space.plan_rooms(session, plan))
         with session.timings.phase("fetch"):
             packages = obtain(session, plan, repositories, local)
         plan = replace(plan, packages=tuple(p.package for p in packages))
@@ -152,7 +152,6 @@ def obtain(
     missing = [p for p, known in zip(plan.packages, found, strict=True) if known is None]
     if not missing:
         return [known for known in found if known is not None]
-    check_space(session, sum(p.download_size for p in missing), plan)
     brought = {rpm.package.header_checksum: rpm for rpm in local}
     fetched = fetch.fetch(
         [p for p in missing if p.header_checksum not in brought],
@@ -176,20 +175,6 @@ def obtain(
         rows = [come[p.nevra] for p in missing]
         made = iter(importer.import_packages(session.repo, rows, session.progress))
     return [known or next(made) for known in found]
-
-
-def check_space(session: Session, download: int, plan: Plan) -> None:
-    """Refuse before the work when the file system cannot hold what the plan writes."""
-    stat = os.statvfs(session.repo.path)
-    free, need = stat.f_bavail * stat.f_frsize, download + plan.install_size + MARGIN
-    if need > free:
-        where = session.sysroot.path / "ostree/repo"
-        raise SpaceError(
-            f"{where} has {to_size(free)} free and this needs {to_size(need)} "
-            f"({to_size(download)} to download, {to_size(plan.install_size)} installed)",
-            hint="free some space, for instance with: pkglayer cleanup --rollback --cache",
-            data={"free": free, "needed": need},
-        )
 
 
 def built(
@@ -299,6 +284,7 @@ def publish(
     origin[ORIGIN_GROUP] = to_origin(plan.request)
     if newest.checksum == checksum and newest.origin == origin and kargs is None:
         return False
+    space.check_deploy(session, checksum)
     session.repo.set_ref(commit.BASE_REF + plan.base.commit, plan.base.commit)
     session.progress.start("Deploying")
     before = set(deployment_ids(session))

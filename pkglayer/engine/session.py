@@ -10,13 +10,13 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pkglayer.log import Progress, Quiet, Timings, log
 from pkglayer.model.deployment import Deployment
-from pkglayer.model.errors import PkglayerError
+from pkglayer.model.errors import PkglayerError, StateError
 from pkglayer.model.history import HistoryEntry
 from pkglayer.model.kargs import parse_kargs
 from pkglayer.model.layer import to_wants
@@ -25,10 +25,11 @@ from pkglayer.model.record import Account, Record
 from pkglayer.model.request import ORIGIN_GROUP, Request, from_origin
 from pkglayer.model.settings import Settings
 from pkglayer.model.wish import Wish, diff_wishes, to_json
-from pkglayer.system import config, layerfiles
+from pkglayer.system import config, layerfiles, space
 from pkglayer.system.objectwriter import OBJECTS_PREFIX
 from pkglayer.system.repo import Repo
 from pkglayer.system.rpmhome import DB_PATHS
+from pkglayer.system.statefiles import read_state
 from pkglayer.system.sysroot import Sysroot, open_sysroot
 
 BASE_FILES = (
@@ -95,6 +96,11 @@ class Session:
         return self.sysroot.state_dir / below
 
     @property
+    def bootdir(self) -> Path:
+        """Where kernels are copied to, on many machines a file system of its own."""
+        return self.sysroot.path / "boot"
+
+    @property
     def recorded(self) -> Record | None:
         """The record of the newest state that has one: another updater may have put a bare base
         in front of it."""
@@ -131,11 +137,36 @@ class Session:
         return Wish(newest.base, (*commanded, *layered), kargs)
 
     def _inherited(self, deployment: Deployment) -> dict[str, str]:
-        for other in self.sysroot.deployments:
-            older = other.booted or other.index > deployment.index
-            if other.index != deployment.index and older and ORIGIN_GROUP in other.origin:
-                return other.origin[ORIGIN_GROUP]
+        chosen = read_chosen(self.sysroot)
+        older = [
+            d for d in self.sysroot.deployments
+            if d.index > deployment.index or (d.booted and d != deployment)
+        ]  # fmt: skip
+        for known in (deployment, *older):
+            if identify(known) in chosen:
+                return {}
+            if ORIGIN_GROUP in known.origin:
+                return known.origin[ORIGIN_GROUP]
         return {}
+
+
+def identify(deployment: Deployment) -> str:
+    """What tells a deployment from every other that is or was, as its directory does."""
+    return f"{deployment.checksum}.{deployment.serial}"
+
+
+def chosen_path(sysroot: Sysroot) -> Path:
+    """Where it is kept which bare bases somebody went back to."""
+    return sysroot.state_dir / "lib/pkglayer/chosen.json"
+
+
+def read_chosen(sysroot: Sysroot) -> list[str]:
+    """The bare bases that were chosen over a layered state, which is no updater's doing: nothing is
+    requested on them. Nothing where the file cannot be read."""
+    with suppress(StateError):
+        rows = (read_state(chosen_path(sysroot)) or {}).get("bare")
+        return rows if isinstance(rows, list) else []
+    return []
 
 
 def merge_root(sysroot: Sysroot) -> Path:
@@ -158,14 +189,14 @@ def changing(path: Path, stateroot: str, options: Options, progress: Progress) -
     with sysroot.locked(_say_waiting(progress) if options.wait else None):
         session = Session(sysroot, _settings(sysroot), options, progress)
         session.dropped = _sweep(sysroot)
-        session.work = Path(tempfile.mkdtemp(prefix="work-", dir=sysroot.private_dir))
+        session.work = _make_work(sysroot)
         try:
-            with _recorded(session):
+            with _recorded(session), _space_explained(session):
                 yield session
         finally:
             if options.keep_workdir:
                 progress.note(f"kept the work directory {session.work}")
-            else:
+            elif session.work:
                 shutil.rmtree(session.work, ignore_errors=True)
             for phase, seconds in session.timings.phases.items():
                 log.info("timing: %-10s %7.3f s %7.3f s CPU", phase, seconds.wall, seconds.cpu)
@@ -173,6 +204,28 @@ def changing(path: Path, stateroot: str, options: Options, progress: Progress) -
 
 def _say_waiting(progress: Progress) -> Callable[[str], None]:
     return lambda holder: progress.note(f"waiting: the system is being changed by {holder}")
+
+
+def _make_work(sysroot: Sysroot) -> Path | None:
+    """A work directory; none on a full disk, where cleaning up needs none and nothing is built."""
+    try:
+        return Path(tempfile.mkdtemp(prefix="work-", dir=sysroot.private_dir))
+    except OSError as e:
+        if space.tells_of_space(e):
+            return None
+        raise
+
+
+@contextmanager
+def _space_explained(session: Session) -> Iterator[None]:
+    """A file system that fills up while we work is named, whatever failed for it."""
+    try:
+        yield
+    except (OSError, PkglayerError) as e:
+        places = (session.repo.path, session.cachedir, session.bootdir, session.sysroot.state_dir)
+        if told := space.explain(e, places):
+            raise told from e
+        raise
 
 
 @contextmanager

@@ -11,11 +11,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pkglayer.engine import solving
-from pkglayer.engine.session import Session, base_files
+from pkglayer.engine.session import Session, base_files, chosen_path, identify, read_chosen
 from pkglayer.model.deployment import Deployment
 from pkglayer.model.errors import PkglayerError, RepositoryError, StateError, UsageError
+from pkglayer.model.request import ORIGIN_GROUP
 from pkglayer.stages.commit import BASE_REF, STATE_REF
 from pkglayer.stages.importer import FILE_REF, HEADER_REF
+from pkglayer.system.statefiles import write_state
 
 
 def rollback(session: Session) -> Deployment:
@@ -23,8 +25,19 @@ def rollback(session: Session) -> Deployment:
     order = plan_rollback(session.sysroot.deployments)
     if session.options.dry_run:
         return order[0]
+    if order[0].record is None and ORIGIN_GROUP not in order[0].origin:
+        _remember_choice(session, order[0])
     session.sysroot.write_order(order)
     return session.sysroot.newest
+
+
+def _remember_choice(session: Session, bare: Deployment) -> None:
+    """That nothing is requested on this base is meant so: its origin, older than all requests, does
+    not say it, and the requests of the state that is left would be taken up again."""
+    there = [identify(d) for d in session.sysroot.deployments]
+    known = [d for d in read_chosen(session.sysroot) if d in there and d != identify(bare)]
+    data = {"version": 1, "bare": [*known, identify(bare)]}
+    write_state(chosen_path(session.sysroot), data)
 
 
 def plan_rollback(deployments: Sequence[Deployment]) -> list[Deployment]:
@@ -91,11 +104,11 @@ def cleanup(
     refs = unneeded_refs(session, kept)
     if session.options.dry_run:
         return Cleaned(tuple(gone), tuple(refs), sum(_size(p) for p in paths))
+    freed = _remove_paths(paths)  # first, since even dropping a state takes a little room
     if gone:
         sysroot.write_order(kept)
-    freed = 0
     try:
-        freed = _remove(session, refs, paths)
+        freed += _remove(session, refs)
     except (PkglayerError, OSError) as e:
         if not gone:
             raise
@@ -108,7 +121,7 @@ def sweep(session: Session) -> None:
     try:
         refs = unneeded_refs(session, session.sysroot.deployments)
         if refs or session.dropped:
-            _remove(session, refs, [])
+            _remove(session, refs)
     except (PkglayerError, OSError) as e:
         # The change itself is done: what is left over costs space and nothing else.
         session.progress.note(f"warning: not everything could be cleaned up yet: {e}")
@@ -131,11 +144,15 @@ def refs_undone(session: Session) -> Iterator[None]:
         raise
 
 
-def _remove(session: Session, refs: Sequence[str], paths: Sequence[Path]) -> int:
-    freed = 0
+def _remove_paths(paths: Sequence[Path]) -> int:
+    freed = sum(map(_size, paths))
     for path in paths:
-        freed += _size(path)
         shutil.rmtree(path, ignore_errors=True)
+    return freed
+
+
+def _remove(session: Session, refs: Sequence[str]) -> int:
+    freed = 0
     for ref in refs:
         session.repo.set_ref(ref, None)
     with session.timings.phase("cleanup"):

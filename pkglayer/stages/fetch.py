@@ -18,22 +18,23 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import BinaryIO
 
-from pkglayer.log import Progress, to_size
+from pkglayer.log import Progress
 from pkglayer.model.errors import (
     PackageError,
     PkglayerError,
     RepositoryError,
-    SpaceError,
     UsageError,
 )
 from pkglayer.model.offer import LOCAL
 from pkglayer.model.package import Package
+from pkglayer.model.space import Need, check_rooms
 from pkglayer.system import rpmlib
 from pkglayer.system.keyring import Keyring, check_rpm
 from pkglayer.system.location import check_location
 from pkglayer.system.privatedir import open_private
 from pkglayer.system.rpmmd import Repository
 from pkglayer.system.rpmmdget import Download, download
+from pkglayer.system.space import find_rooms
 
 _ALGORITHMS = frozenset({"sha1", "sha224", "sha256", "sha384", "sha512"})
 _CHUNK = 1 << 20
@@ -91,12 +92,21 @@ def _to_download(package: Package, by_id: dict[str, Repository], cache: Path) ->
             f"{package.nevra} comes from {package.repo}, which is not among the repositories now",
             hint=f"enable it with --enablerepo={package.repo}, or leave the package out",
         )
-    algorithm, _, digest = package.checksum.partition(":")
-    if algorithm not in _ALGORITHMS or len(digest) != hashlib.new(algorithm).digest_size * 2:
+    name = cache_name(package.checksum)
+    if not name:
         raise RepositoryError(f"{repository.id} gives no usable checksum for {package.nevra}")
     base, location = check_location(package, repository)
-    target = cache / f"{algorithm}-{bytes.fromhex(digest).hex()}.rpm"
-    return Download(repository, location, base, package.checksum, package.download_size, target)
+    return Download(
+        repository, location, base, package.checksum, package.download_size, cache / name
+    )
+
+
+def cache_name(checksum: str) -> str:
+    """What a package's file is called in the cache; "" for a checksum that is none."""
+    algorithm, _, digest = checksum.partition(":")
+    if algorithm not in _ALGORITHMS or len(digest) != hashlib.new(algorithm).digest_size * 2:
+        return ""
+    return f"{algorithm}-{bytes.fromhex(digest).hex()}.rpm"
 
 
 def _is_intact(item: Download) -> bool:
@@ -142,14 +152,9 @@ def _hash(file: BinaryIO, checksum: str) -> str:
 
 
 def _check_space(cache: Path, missing: Sequence[Download]) -> None:
-    need = sum(d.size for d in missing)
-    free = shutil.disk_usage(cache).free
-    if need > free:
-        raise SpaceError(
-            f"the packages to download have {to_size(need)}, and {cache} has {to_size(free)} free",
-            hint="make room, for instance with: pkglayer cleanup --cache",
-            data={"need": need, "free": free, "path": str(cache)},
-        )
+    there = sum(d.target.stat().st_size for d in missing if d.target.exists())
+    size = sum(d.size for d in missing) - there
+    check_rooms(find_rooms([(cache, Need("to download", size, len(missing)))]))
 
 
 def _download(
@@ -158,6 +163,7 @@ def _download(
     failed = download(missing, progress)
     if not failed:
         return
+    _check_space(missing[0].target.parent, [d for d in missing if d.target in failed])
     lines = [
         f"{packages[d].nevra} from {d.repository.id}: {failed[d.target]}"
         for d in missing

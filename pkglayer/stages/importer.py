@@ -21,10 +21,12 @@ from pkglayer.model.objects import Xattrs
 from pkglayer.model.offer import LOCAL
 from pkglayer.model.package import FileEntry, FileFlag, Header, Imported, Nevra, Package
 from pkglayer.model.request import Want
+from pkglayer.model.space import BLOCK, Need, check_rooms
 from pkglayer.system import filecaps, rpmlib, workers
 from pkglayer.system.objectwriter import Later, ObjectWriter, QuickWriter
 from pkglayer.system.repo import Repo
 from pkglayer.system.repotree import Tree
+from pkglayer.system.space import find_rooms
 
 HEADER_REF = "pkglayer/pkg/"
 """Plus the header's SHA-256: the import commit."""
@@ -46,13 +48,19 @@ def find_imports(repo: Repo, packages: Sequence[Package]) -> list[Imported | Non
     return [_find(repo, package) for package in packages]
 
 
+def is_known(repo: Repo, package: Package) -> bool:
+    """Whether the repository seems to have a package, by its refs alone."""
+    return bool(repo.resolve(_ref_of(package)))
+
+
+def _ref_of(package: Package) -> str:
+    if package.header_checksum:
+        return HEADER_REF + package.header_checksum
+    return FILE_REF + package.checksum.removeprefix("sha256:")
+
+
 def _find(repo: Repo, package: Package) -> Imported | None:
-    name = (
-        HEADER_REF + package.header_checksum
-        if package.header_checksum
-        else FILE_REF + package.checksum.removeprefix("sha256:")
-    )
-    commit = repo.resolve(name)
+    commit = repo.resolve(_ref_of(package))
     if not commit or repo.read_commit(commit).metadata.get("pkglayer.import") != IMPORT_VERSION:
         return None
     found = load_import(repo, commit, package)
@@ -94,7 +102,8 @@ def import_packages(
     """Import verified, open RPMs, all in one transaction; returns them in the same order.
 
     Raises PackageError for a payload that is truncated, does not match its header's digests, or
-    holds what an immutable tree cannot have (device nodes, FIFOs, sockets).
+    holds what an immutable tree cannot have (device nodes, FIFOs, sockets); SpaceError before
+    anything is written.
     """
     rpms = list(rpms)
     if not rpms:
@@ -102,6 +111,7 @@ def import_packages(
     progress.start("Importing packages", len(rpms))
     repo.require_bare()
     opened = [_open(package, file) for package, file in rpms]
+    _check_space(repo, [header for header, _ in opened])
     with repo.transaction():
         with repo.content() as writer:
             unpacked = _unpack_all(writer, rpms, opened, progress)
@@ -112,6 +122,23 @@ def import_packages(
         ]
     progress.done()
     return done
+
+
+def _check_space(repo: Repo, headers: Sequence[Header]) -> None:
+    """By the headers it is known exactly what comes."""
+    files = [f for h in headers for f in _contents(h)]
+    size = sum(-(-max(f.size, 1) // BLOCK) * BLOCK for f in files if not stat.S_ISLNK(f.mode))
+    number = len(files) + 2 * len(headers)
+    directories = repo.count_fresh_directories(number)
+    need = Need("of packages", size + directories * BLOCK, number + directories)
+    check_rooms(find_rooms([(repo.path, need)], {repo.path: repo.min_free_space}))
+
+
+def _contents(header: Header) -> list[FileEntry]:
+    """What of a package takes space: no ghosts, and of hard links one."""
+    links = {f.hardlink: f for f in header.files if f.hardlink >= 0}
+    alone = [f for f in header.files if f.hardlink < 0 and not f.flags & FileFlag.GHOST]
+    return [*alone, *links.values()]
 
 
 def _open(package: Package, file: BinaryIO) -> tuple[Header, bytes]:

@@ -25,9 +25,10 @@ def name_holder(note: Path, lock: Path) -> str:
 
 
 def write_note(note: Path, command: list[str]) -> None:
-    """Say that this process holds the lock now."""
+    """Say that this process holds the lock now; on a full disk it goes unsaid."""
     holder = {"pid": os.getpid(), "command": command, "since": int(time.time())}
-    note.write_text(json.dumps(holder))
+    with suppress(OSError):
+        note.write_text(json.dumps(holder))
 
 
 def _read_note(note: Path) -> tuple[int, str, float] | None:

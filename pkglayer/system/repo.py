@@ -155,11 +155,28 @@ class Repo:
             if before[0] != contents:
                 yield from self.diff(before, (contents, meta), f"{prefix}{name}/")
 
+    def count_directories(self, tree: tuple[str, str]) -> int:
+        """How many directories a tree has, itself included."""
+        with ostree_errors("corrupt or missing directory object", StateError):
+            _, variant = self.handle.load_variant(OSTree.ObjectType.DIR_TREE, tree[0])
+        below = (row.get_child_value(1) for _, row in _rows(variant.get_child_value(1)))
+        return 1 + sum(self.count_directories((_hex(contents), "")) for contents in below)
+
     # --- content ---------------------------------------------------------------------------
 
     def object_path(self, checksum: str) -> Path:
         """Where a content object lies; in a `bare` repository it is the file itself."""
         return self.path / "objects" / checksum[:2] / f"{checksum[2:]}.file"
+
+    @property
+    def min_free_space(self) -> int:
+        """Bytes that libostree leaves free on the file system, by its own setting."""
+        with ostree_errors("cannot read the repository's min-free-space", StateError):
+            return int(self.handle.get_min_free_space_bytes()[1])
+
+    def count_fresh_directories(self, objects: int) -> int:
+        """How many of the directories below `objects` so many new objects may have to make."""
+        return min(objects, 256 - sum(1 for _ in (self.path / "objects").iterdir()))
 
     def require_bare(self) -> None:
         """Raises StateError unless checkouts can share inodes with the repository."""

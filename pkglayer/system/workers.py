@@ -1,7 +1,8 @@
 """Does several independent pieces of our own work at once, in forked children, one a processor.
 
 For work that keeps a processor busy in Python or in a library that holds the interpreter's lock.
-A result is a JSON value; a PackageError of a piece is raised here. Programs are started by `run`.
+A result is a JSON value; a PackageError or OSError of a piece is raised here. Programs are started
+by `run`.
 """
 
 import json
@@ -65,6 +66,8 @@ def _live(jobs: Sequence[tuple[int, Job]], write: int) -> None:
                 line = [number, job(), None]
             except PackageError as e:
                 line = [number, None, [e.message, e.hint]]
+            except OSError as e:
+                line = [number, None, [e.errno, e.strerror, e.filename]]
             except BaseException:
                 line = [number, None, [traceback.format_exc(), ""]]
             out.write(json.dumps(line) + "\n")
@@ -85,7 +88,7 @@ def _collect(
                 for text in source:
                     number, result, failure = json.loads(text)
                     if failure:
-                        raise PackageError(failure[0], hint=failure[1])
+                        raise _to_error(*failure)
                     results[number] = result
                     on_done(number)
             os.waitpid(child, 0)
@@ -97,3 +100,8 @@ def _collect(
     if len(results) != count:
         raise PkglayerError("a child process that unpacked packages died")
     return [results[number] for number in range(count)]
+
+
+def _to_error(what: str | int, why: str, file: str | None = None) -> Exception:
+    """The error of a child again: its text and hint, or number, text and file of a system call."""
+    return PackageError(what, hint=why) if isinstance(what, str) else OSError(what, why, file)

@@ -1,5 +1,6 @@
 """Work in several processes gives the results of work in one, and its failures."""
 
+import errno
 import os
 
 import pytest
@@ -22,6 +23,15 @@ def test_a_failure_comes_with_its_hint() -> None:
     with pytest.raises(PackageError, match="the payload is damaged") as caught:
         run_all([(1, lambda: 1), (1, fail)], lambda _: None)
     assert caught.value.hint == "fetch it again"
+
+
+def test_a_failing_system_call_is_the_same_here() -> None:
+    def fail() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/full/file")
+
+    with pytest.raises(OSError, match="No space left") as caught:
+        run_all([(1, lambda: 1), (1, fail)], lambda _: None)
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, "/full/file")
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one processor needs no child")
