@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pkglayer.cli.common import Common, print_json, verb
+from pkglayer.log import printable
 
 if TYPE_CHECKING:
+    from pkglayer.engine.locking import Verified
     from pkglayer.model.lock import Lock
 
 State = Annotated[
@@ -54,21 +56,37 @@ def register(app: typer.Typer) -> None:
 
     @verb(app, changes=True)
     def verify(common: Common, state: State = "") -> None:
-        """Build a state again and compare the commits. Example: pkglayer verify booted"""
+        """Check a state's signature, build it again and compare the commits.
+
+        Example: pkglayer verify booted
+        """
+        from dataclasses import asdict
+
         from pkglayer.engine import locking
+        from pkglayer.model.errors import SignatureError
 
         with common.changing() as session:
             done = locking.verify(session, state)
+        signature = done.signature
         if common.as_json:
             print_json({"commit": done.commit, "rebuilt": done.rebuilt, "same": done.same,
-                        "differences": list(done.differences)})  # fmt: skip
-        elif done.same:
-            typer.echo(f"The same commit came out: {done.commit}")
+                        "differences": list(done.differences),
+                        "signature": {**asdict(signature), "status": signature.status,
+                                      "good": signature.good}})  # fmt: skip
         else:
-            typer.echo(f"{done.commit} came out as {done.rebuilt}; other are:")
-            typer.echo("\n".join(done.differences))
+            typer.echo(f"Signature: {signature.sentence}.")
+            typer.echo(_comparison(done))
+        if not signature.good:
+            raise typer.Exit(SignatureError.exit_code)
         if not done.same:
             raise typer.Exit(1)
+
+
+def _comparison(done: "Verified") -> str:
+    if done.same:
+        return f"The same commit came out: {done.commit}"
+    lines = [f"{done.commit} came out as {done.rebuilt}; other are:", *done.differences]
+    return "\n".join(map(printable, lines))
 
 
 def read_lock(path: Path) -> "Lock":

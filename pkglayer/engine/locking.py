@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pkglayer.engine import bases, pipeline, policy, solving, space, upkeep
+from pkglayer.engine import bases, pipeline, policy, signing, solving, space, upkeep
 from pkglayer.engine.local import LocalRpm
 from pkglayer.engine.pipeline import Outcome
 from pkglayer.engine.session import Session, base_files
@@ -19,6 +19,7 @@ from pkglayer.model.lock import Lock
 from pkglayer.model.package import Package
 from pkglayer.model.plan import LAYOUT_VERSION, plan_digest
 from pkglayer.model.record import Record
+from pkglayer.model.signature import SignatureState
 from pkglayer.model.space import check_rooms
 from pkglayer.stages import commit, importer
 from pkglayer.stages.fetch import fetch_local
@@ -70,6 +71,7 @@ def apply_lock(session: Session, lock: Lock, rpms: Path | None = None) -> Outcom
     ):
         rooms = space.plan_rooms(session, lock.plan)
         check_rooms(rooms)
+        signing.check_key(session)
         repositories = _repositories(session, lock, brought)
         packages = pipeline.obtain(session, lock.plan, repositories, brought)
         plan = replace(lock.plan, packages=tuple(p.package for p in packages))
@@ -150,6 +152,7 @@ class Verified:
 
     commit: str
     rebuilt: str
+    signature: SignatureState
     differences: tuple[str, ...] = ()
 
     @property
@@ -160,6 +163,7 @@ class Verified:
 def verify(session: Session, which: str) -> Verified:
     """Check the signature, build the state again from its record and compare; deploys nothing."""
     lock = make_lock(session, which)
+    signature = signing.read_state(session, lock.commit)
     session.settings = replace(session.settings, post_failure=lock.post_failure)
     session.seed = lock.accounts
     ref = commit.STATE_REF + lock.digest
@@ -169,7 +173,7 @@ def verify(session: Session, which: str) -> Verified:
             packages = pipeline.obtain(session, lock.plan, _repositories(session, lock, ()), ())
             rebuilt, _ = pipeline.build(session, lock.plan, packages, lock.digest)
             differences = _differences(session, lock.commit, rebuilt)
-            return Verified(lock.commit, rebuilt, differences)
+            return Verified(lock.commit, rebuilt, signature, differences)
         finally:
             session.repo.set_ref(ref, kept or None)
 

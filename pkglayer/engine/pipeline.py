@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pkglayer.engine import policy, solving, space, upkeep
+from pkglayer.engine import policy, signing, solving, space, upkeep
 from pkglayer.engine.clashes import find_detour
 from pkglayer.engine.local import LocalRpm
 from pkglayer.engine.session import Session, merge_root
@@ -117,6 +117,7 @@ def make_state(
     while True:
         plan, repositories = replan(detour)
         check_rooms(space.plan_rooms(session, plan))
+        signing.check_key(session)
         with session.timings.phase("fetch"):
             packages = obtain(session, plan, repositories, local)
         plan = replace(plan, packages=tuple(p.package for p in packages))
@@ -279,6 +280,8 @@ def publish(
 ) -> bool:  # fmt: skip
     """Deploy the commit with the request in its origin; False when it is the next boot already."""
     sysroot, newest = session.sysroot, session.sysroot.newest
+    if plan.layered:
+        signing.sign_state(session, checksum)
     origin = {name: dict(group) for name, group in newest.origin.items()}
     origin["origin"] = {"refspec": plan.request.refspec, **extra_origin}
     origin[ORIGIN_GROUP] = to_origin(plan.request)

@@ -38,6 +38,8 @@ class Settings:
     unattended: str = "skip"
     max_hold: int = 7
     repository_policy: Mapping[str, str] = field(default_factory=dict)
+    sign_key: str = ""
+    sign_trusted: tuple[str, ...] = ()
     base_updates: bool = False
 
 
@@ -85,6 +87,21 @@ def _absolute(value: object) -> str:
     if len(parts) < 3 or parts[0] or {".", "..", ""} & set(parts[1:]):
         raise _Wrong('an absolute path below a directory, such as "/var/cache/pkglayer"')
     return str(value)
+
+
+def _key_file(value: object) -> str:
+    parts = value.split("/") if isinstance(value, str) else [""]
+    if parts == [""] and value == "":
+        return ""
+    if parts[:2] not in (["", "etc"], ["", "var"]) or {".", "..", ""} & set(parts[1:]):
+        raise _Wrong('a path below /etc or /var, such as "/etc/pkglayer/sign.asc"')
+    return str(value)
+
+
+def _key_files(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(value):
+        raise _Wrong('a list of paths, such as ["/etc/pkglayer/old-key.asc"]')
+    return tuple(map(_key_file, value))
 
 
 def _policies(value: object) -> dict[str, str]:
@@ -145,6 +162,13 @@ KEYS = (
     Key("conflicts", "base-updates", "base_updates", _flag,
         "before a request is given up, let in the fewest newer packages of the base that it needs, "
         "until the base has them itself; for single requests: install --allow-base-updates"),
+    Key("sign", "key", "sign_key", _key_file,
+        "secret OpenPGP key that every layered commit is signed with: a file of gpg "
+        "--export-secret-keys without a passphrase, root's, mode 0600; empty: commits are not "
+        "signed"),
+    Key("sign", "trusted", "sign_trusted", _key_files,
+        "public keys that verify takes signatures of, beside the one above: those that were used "
+        "before (with their revocation, if they were revoked), or another machine's"),
 )  # fmt: skip
 
 

@@ -1,14 +1,18 @@
 """Directories of our own that nobody else can change: caches and work areas.
 
-`open_private(path)` makes or checks one. What others could write to, or made beforehand, is refused
-instead of repaired: nobody can tell what lies in it.
+`open_private(path)` makes or checks one, `read_secret(path)` reads a file that only root may read.
+What others could write to, or made beforehand, is refused instead of repaired: nobody can tell what
+lies in it.
 """
 
 import os
 import stat
 from pathlib import Path
 
-from pkglayer.model.errors import PkglayerError
+from pkglayer.model.errors import ConfigError, PkglayerError
+
+MAX_SECRET = 1 << 20
+_HINT = "a secret key is a plain file of root's with the mode 0600; make a new key if it was not"
 
 
 def open_private(path: Path) -> Path:
@@ -30,6 +34,30 @@ def open_private(path: Path) -> Path:
         _check(directory, directory.lstat(), sticky_is_fine=True)
     _check(real, real.lstat(), sticky_is_fine=False)
     return real
+
+
+def read_secret(path: Path) -> bytes:
+    """The content of a secret key's file.
+
+    Raises ConfigError when it is missing, or anybody but root could read it or put it there.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as e:
+        raise ConfigError(f"the key {path} cannot be read: {e.strerror}", hint=_HINT) from e
+    with os.fdopen(fd, "rb") as file:
+        info = os.fstat(fd)
+        if not stat.S_ISREG(info.st_mode):
+            why = "is no regular file"
+        elif info.st_uid not in {0, os.geteuid()}:
+            why = f"belongs to the user {info.st_uid}"
+        elif stat.S_IMODE(info.st_mode) & 0o077:
+            why = f"can be read by others (mode {stat.S_IMODE(info.st_mode):04o})"
+        else:
+            for directory in path.resolve().parents:
+                _check(directory, directory.lstat(), sticky_is_fine=True)
+            return file.read(MAX_SECRET)
+    raise ConfigError(f"the key {path} {why}", hint=_HINT, data={"path": str(path)})
 
 
 def _check(path: Path, info: os.stat_result, *, sticky_is_fine: bool) -> None:
