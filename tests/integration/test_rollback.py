@@ -44,6 +44,21 @@ def test_back_and_forth(scene: Scene) -> None:
     assert next_boot_entry(scene) == layered.path.name
 
 
+def test_back_to_the_bare_base_is_meant_so(scene: Scene) -> None:
+    """Its origin is older than all requests and says nothing of them."""
+    scene.run("install", "foo")
+    scene.run("rollback")
+    assert "reconcile" not in scene.run("status").stdout
+    scene.run("reconcile")
+    assert scene.packages == set()
+    scene.update_base("2")
+    run_ostree("admin", "upgrade", f"--sysroot={scene.sysroot}", "--os=test")
+    scene.run("reconcile")
+    assert scene.packages == set()
+    scene.run("install", "bar")
+    assert scene.packages == {"bar-1-1"}
+
+
 def test_requests_go_with_the_state(scene: Scene) -> None:
     scene.run("install", "foo")
     scene.run("install", "bar")
