@@ -1,6 +1,6 @@
 # The entry points for people and for CI; each does what it says from a bare Debian or Fedora.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-vm bench sweep fuzz oracle sim lint clean
+.PHONY: help setup demo test test-vm bench sweep fuzz oracle reproduce sim lint clean
 
 BIN := .venv/bin
 PYTEST_ARGS ?=
@@ -25,6 +25,9 @@ bench: setup  ## the measurements, beside the same work done by hand (BENCH_ARGS
 
 oracle: setup  ## compare layers with what rpm itself makes: 300 packages (ORACLE_ARGS="nginx")
 	$(BIN)/python -m tests.oracle $(ORACLE_ARGS)
+
+reproduce: setup  ## build one state of all real packages twice, on two machines, and compare
+	$(BIN)/python -m tests.oracle.twice
 
 sim: setup  ## a simulated year under each conflict policy: table, JSON, picture
 	@$(BIN)/python -m tests.sim

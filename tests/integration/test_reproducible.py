@@ -4,6 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from tests.oracle.bases import world_base
+from tests.oracle.twice import build_twice
+from tests.support import world
 from tests.support.cli import clean_environment
 from tests.support.rpms import build_rpm
 from tests.support.scene import Scene, make_scene
@@ -61,6 +66,21 @@ def test_built_anew_it_is_the_same(tmp_path: Path) -> None:
     scene.run("uninstall", "--all")
     scene.run("cleanup", "--rollback", "--cache", "--metadata")
     assert _install(scene) == first
+
+
+def test_real_packages_from_their_lock_on_another_machine(tmp_path: Path) -> None:
+    """A sample of `make reproduce`, which takes all packages of the full test world."""
+    try:
+        small = world.build("small")
+    except world.WorldError as e:
+        pytest.skip(str(e))
+    base = world_base(tmp_path, small)
+    done = build_twice(tmp_path, base, small.repo_v1, sorted(small.layer_seeds))
+    assert done.packages > 30
+    assert done.scriptlets > 10
+    assert done.left_out == ()
+    assert done.differences == ()
+    assert done.commits[0] == done.commits[1]
 
 
 def _made(path: Path) -> Path:
