@@ -39,6 +39,13 @@ _NAME = re.compile(
 _PRIMARY = re.compile(r"/etc/|.*bin/|/usr/lib/sendmail$")
 
 
+class _Link(hawkey.Repo):  # type: ignore[misc]
+    """hawkey's own, which can be asked what libdnf's can."""
+
+    def getMetadataPath(self, kind: str) -> str:
+        return str(self.filelists_fn) if kind == "filelists" else ""
+
+
 @dataclass(frozen=True, order=True)
 class Pkg:
     """A package; relations are written as in a spec file."""
@@ -182,7 +189,7 @@ def write_repo(
     )
     # It says that dnf has a class of its own, which is not installed everywhere.
     with warnings.catch_warnings(record=True):
-        link = hawkey.Repo(name)
+        link = _Link(name)
     link.repomd_fn = str(repodata / "repomd.xml")
     link.primary_fn, link.filelists_fn = (str(repodata / f"{k}.xml") for k in list(texts)[:2])
     return Repository(
