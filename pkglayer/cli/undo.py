@@ -46,7 +46,7 @@ def render_undone(done: "Undone") -> str:
 
     entry, way = done.entry, done.way
     of = f"{time_text(entry.time)}, {entry.user}: {entry.command}"
-    lines = [f"Change {entry.number} ({printable(of)}) is taken back:"]
+    lines = [f"Taking back change {entry.number} ({printable(of)}):"]
     lines += [f"  {line}" for row in way.undone for line in describe(_reversed(row))]
     for row in way.over:
         later = done.since.get(row.thing)
