@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pkglayer.model import openpgp
-from tests.support.keys import GpgKey, make_gpg_key, sign_rpm
+from tests.support.keys import GpgKey, make_gpg_key, revoke, sign_rpm
 from tests.support.rpms import build_rpm
 from tests.support.signatures import check, gpg, refused, signature_packet, trust
 
@@ -53,9 +53,7 @@ def test_revoked_key_is_refused(tmp_path: Path) -> None:
     app = sign_rpm(build_rpm(tmp_path, "app"), key)
     trust(tmp_path / "root", key)
     assert check(app, tmp_path / "root").status == "valid"
-    revocation = (key.home / f"openpgp-revocs.d/{key.fingerprint}.rev").read_text()
-    gpg(key, "--import", text=revocation.replace(":-----BEGIN", "-----BEGIN"))
-    key.public.write_text(gpg(key, "--armor", "--export"))
+    revoke(key)
     trust(tmp_path / "root", key)
     assert "was revoked by its owner" in refused(app, tmp_path / "root").message
 

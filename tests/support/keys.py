@@ -37,6 +37,16 @@ def make_gpg_key(tmp: Path, name: str = "test", *, expire: str = "never") -> Gpg
     return GpgKey(home, fingerprint, public)
 
 
+def revoke(key: GpgKey) -> None:
+    """Let the key's owner revoke it; its public key file says so from now on."""
+    certificate = key.home / f"openpgp-revocs.d/{key.fingerprint}.rev"
+    # gpg puts a colon in front, lest somebody imports it by accident.
+    text = certificate.read_text().replace(":-----BEGIN", "-----BEGIN")
+    certificate.write_text(text)
+    _run_gpg(key.home, ["--import", str(certificate)])
+    key.public.write_bytes(_run_gpg(key.home, ["--armor", "--export", key.fingerprint]))
+
+
 def sign_rpm(path: Path, key: GpgKey) -> Path:
     """Add the key's signature to a package, in place."""
     macros = {

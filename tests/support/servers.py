@@ -1,11 +1,14 @@
 """Serves a directory over HTTP on the loopback interface, writes down requests, and fails on order.
 
-For ostree remotes and RPM repositories in tests. Faults are set by path prefix while it runs. It
-speaks no TLS.
+For ostree remotes and RPM repositories in tests. Faults are set by path prefix while it runs. With
+`tls` its certificate is signed by nobody that anyone trusts.
 """
 
 import contextlib
 import functools
+import ssl
+import subprocess
+import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,8 +19,13 @@ from typing import IO, Any
 
 @dataclass(frozen=True)
 class Fault:
-    """What goes wrong with a response; fields that are None leave it as it is."""
+    """What goes wrong with a response; fields that are None leave it as it is.
 
+    `silent` takes the request and never answers; `endless` answers, and never comes to an end.
+    """
+
+    silent: bool | None = None
+    endless: bool | None = None
     status: int | None = None
     redirect: str | None = None
     truncate_at: int | None = None
@@ -60,12 +68,14 @@ class Server:
 
 
 @contextlib.contextmanager
-def http_server(directory: Path) -> Iterator[Server]:
+def http_server(directory: Path, *, tls: bool = False) -> Iterator[Server]:
     """Serve `directory` on a free port of 127.0.0.1 until the block ends."""
     ended = threading.Event()
     handler = functools.partial(_Handler, ended, directory=str(directory))
     with _ThreadingServer(("127.0.0.1", 0), handler) as httpd:
-        server = Server(f"http://127.0.0.1:{httpd.server_port}")
+        if tls:
+            httpd.socket = _self_signed().wrap_socket(httpd.socket, server_side=True)
+        server = Server(f"http{'s' if tls else ''}://127.0.0.1:{httpd.server_port}")
         httpd.pkglayer_server = server
         thread = threading.Thread(target=httpd.serve_forever, args=(0.05,), daemon=True)
         thread.start()
@@ -75,6 +85,18 @@ def http_server(directory: Path) -> Iterator[Server]:
             ended.set()
             httpd.shutdown()
             thread.join()
+
+
+def _self_signed() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.TemporaryDirectory() as where:
+        key, certificate = f"{where}/key", f"{where}/certificate"
+        words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+        words += ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+        words += ["-keyout", key, "-out", certificate]
+        subprocess.run(words, check=True, capture_output=True)
+        context.load_cert_chain(certificate, key)
+    return context
 
 
 class _ThreadingServer(ThreadingHTTPServer):
@@ -99,7 +121,13 @@ class _Handler(SimpleHTTPRequestHandler):
 
     def do_GET(self) -> None:
         fault = self.server.pkglayer_server.fault_for(self.path)
-        if fault.redirect is not None:
+        if fault.silent:
+            self.log_request(0)
+            self.ended.wait()
+            self.close_connection = True
+        elif fault.endless:
+            self._send_without_end()
+        elif fault.redirect is not None:
             self.send_response(302)
             self.send_header("Location", fault.redirect)
             self.send_header("Content-Length", "0")
@@ -108,6 +136,15 @@ class _Handler(SimpleHTTPRequestHandler):
             self.send_error(fault.status)
         else:
             super().do_GET()
+
+    def _send_without_end(self) -> None:
+        self.send_response(200)
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.close_connection = True
+        with contextlib.suppress(ConnectionError):
+            while not self.ended.is_set():
+                self.wfile.write(bytes(1 << 16))
 
     def copyfile(self, source: Any, outputfile: Any) -> None:
         fault = self.server.pkglayer_server.fault_for(self.path)
