@@ -16,7 +16,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
         "install", "uninstall", "upgrade", "rebase", "deploy", "reconcile", "pin-version",
         "unpin-version",
     ),
-    "deployments": ("status", "rollback", "pin", "unpin", "cleanup"),
+    "deployments": ("status", "rollback", "pin", "unpin", "cleanup", "repair"),
     "packages": ("search", "info", "refresh-md"),
     "db": ("db",),
     "layers": ("layer",),

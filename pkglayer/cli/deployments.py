@@ -1,4 +1,4 @@
-"""Verbs about states as they are: status, rollback, pin, unpin, cleanup."""
+"""Verbs about states as they are: status, rollback, pin, unpin, cleanup, repair."""
 
 from typing import Annotated
 
@@ -14,6 +14,7 @@ def register(app: typer.Typer) -> None:
     verb(app)(status)
     for function in (rollback, pin, unpin, cleanup):
         verb(app, changes=True)(function)
+    verb(app, changes=True, resolves=True)(repair)
 
 
 def status(
@@ -111,3 +112,28 @@ def _set_pin(common: Common, which: str, pinned: bool) -> None:
     else:
         how = "pinned" if pinned else "not pinned"
         typer.echo(f"State {found.index} ({found.checksum[:12]}) is {how}.")
+
+
+def repair(common: Common) -> None:
+    """Mend the next boot when its requests or its record cannot be read.
+
+    Each is written again from the other; nothing is made up. Example: pkglayer repair --dry-run
+    """
+    from pkglayer.engine import repair as engine
+    from pkglayer.log import printable
+
+    words = {
+        engine.RECORD: "The requests come from the state's record",
+        engine.REPOSITORY: "The record comes from the repository",
+        engine.REQUESTS: "The state is built again from its requests",
+    }
+    with common.changing() as session:
+        done = engine.repair(session)
+        if common.as_json:
+            repaired = bool(done.problem) and not common.dry_run
+            print_json({"repaired": repaired, "problem": done.problem, "source": done.source})
+        elif not done.problem:
+            typer.echo("There is nothing to repair: requests and record of the next boot are fine.")
+        else:
+            typer.echo(f"Problem: {printable(done.problem)}")
+            typer.echo(words[done.source] + (" (dry run)." if common.dry_run else "."))

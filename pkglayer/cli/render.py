@@ -17,7 +17,7 @@ from pkglayer.model.layer import SOURCE_PREFIX
 from pkglayer.model.package import Package
 from pkglayer.model.plan import Base, Override
 from pkglayer.model.record import ScriptRun
-from pkglayer.model.request import ORIGIN_GROUP, Want, from_origin
+from pkglayer.model.request import ORIGIN_GROUP, Request, Want, from_origin
 
 KIND_WORDS = {
     "local": " (local RPM)",
@@ -57,13 +57,20 @@ def status_json(
 
 def wants_of(deployment: Deployment) -> tuple[tuple[Want, ...], str]:
     """What is wanted in a state, and what is wrong with the answer ("" for nothing)."""
-    if deployment.record is not None:
-        return deployment.record.plan.request.wants, ""
     group = deployment.origin.get(ORIGIN_GROUP, {})
     try:
-        return from_origin(deployment.refspec, group).wants, ""
+        asked, trouble = from_origin(deployment.refspec, group), ""
     except StateError as e:
-        return (), e.message
+        asked, trouble = Request(deployment.refspec), e.message
+    if deployment.record is None:
+        return asked.wants, trouble
+    built = deployment.record.plan.request
+    if group and not trouble and set(asked.wants) != set(built.commanded):
+        trouble = (
+            "the origin has other requests than this state was built from; "
+            "pkglayer reconcile builds them"
+        )
+    return built.wants, trouble
 
 
 def source_text(want: Want) -> str:
@@ -131,8 +138,10 @@ def _labels(d: Deployment) -> list[str]:
 def _requests(wants: Sequence[Want], applied: bool) -> list[str]:
     by_source: dict[str, list[str]] = {}
     for want in wants:
-        name = printable(want.spec) + KIND_WORDS.get(want.kind, "")
-        name += " (signature not checked)" if want.no_gpg_check else ""
+        words = KIND_WORDS.get(want.kind, "")
+        if want.no_gpg_check:
+            words = words.removesuffix(")") + ", signature not checked)"
+        name = printable(want.spec) + words
         by_source.setdefault(printable(source_text(want)), []).append(name)
     label = "Requested" if applied else "Not applied"
     return [

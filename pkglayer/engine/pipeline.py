@@ -188,6 +188,8 @@ def built(
     if found and session.repo.is_complete(found) and has_ids(session, found):
         return found, True, None
     checksum, made = build(session, plan, packages, digest)
+    if found == checksum and not session.repo.is_complete(found):
+        session.repo.mark_complete(checksum)
     return checksum, False, made
 
 
@@ -282,9 +284,7 @@ def publish(
     sysroot, newest = session.sysroot, session.sysroot.newest
     if plan.layered:
         signing.sign_state(session, checksum)
-    origin = {name: dict(group) for name, group in newest.origin.items()}
-    origin["origin"] = {"refspec": plan.request.refspec, **extra_origin}
-    origin[ORIGIN_GROUP] = to_origin(plan.request)
+    origin = origin_for(newest, plan.request, extra_origin)
     if newest.checksum == checksum and newest.origin == origin and kargs is None:
         return False
     space.check_deploy(session, checksum)
@@ -299,6 +299,16 @@ def publish(
     session.progress.done()
     session.dropped = bool(before - set(deployment_ids(session)))
     return True
+
+
+def origin_for(
+    before: Deployment, request: Request, extra: dict[str, str]
+) -> dict[str, dict[str, str]]:
+    """The origin of a state with this request; groups of others are carried along."""
+    origin = {name: dict(group) for name, group in before.origin.items()}
+    origin["origin"] = {"refspec": request.refspec, **extra}
+    origin[ORIGIN_GROUP] = to_origin(request)
+    return origin
 
 
 def deployment_ids(session: Session) -> list[tuple[str, int]]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from pkglayer.engine import bases, pipeline, policy, solving
+from pkglayer.engine import bases, pipeline, policy, repair, solving
 from pkglayer.engine.local import open_locals
 from pkglayer.engine.pipeline import Outcome
 from pkglayer.engine.refusals import find_requests, install_error, new_inactive
@@ -209,11 +209,13 @@ def find_drift(session: Session, newest: Deployment) -> str:
 
 def readable(newest: Deployment) -> Deployment:
     """Refuse to go on from a state whose record or origin cannot be read: nothing is guessed."""
+    if newest.layered_by:
+        raise repair.foreign_layer(newest)
     if newest.problem:
         raise StateError(
             f"the next boot's state cannot be read: {newest.problem}",
-            hint="go back to a state that can (pkglayer rollback), or drop this one "
-            "(pkglayer cleanup --pending)",
+            hint="mend it (pkglayer repair), go back to a state that can be read "
+            "(pkglayer rollback), or drop this one (pkglayer cleanup --pending)",
         )
     return newest
 

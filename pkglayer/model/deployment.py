@@ -13,7 +13,7 @@ class Deployment:
     `index` counts from 0, the next boot; `checksum` is the deployed commit (layered or base);
     `base` the base commit below it; `root` the deployment directory; `origin` all groups of the
     origin file; `record` None for a plain base; `problem` says why a record or origin that is
-    there cannot be read.
+    there cannot be read, `layered_by` which other program put a layer into it.
     """
 
     index: int
@@ -29,6 +29,7 @@ class Deployment:
     origin: dict[str, dict[str, str]] = field(default_factory=dict)
     record: Record | None = None
     problem: str = ""
+    layered_by: str = ""
 
     @property
     def refspec(self) -> str:

@@ -1,14 +1,15 @@
 """What scriptlets leave behind that depends on time or machine: a table of what happens to it.
 
 `find_mask(path)` tells the commit stage whether a changed path is dropped (the base's content, or
-nothing, stays) or normalised (`normalise` gives the content to commit). Paths are relative to the
-tree, with `usr/etc` for /etc, and `var/` for what is left in /var.
+nothing, stays), is a journal (the same, but the base's goes where it was deleted) or is normalised
+(`normalise` gives the content to commit). Paths are relative to the tree, with `usr/etc` for /etc,
+and `var/` for what is left in /var.
 """
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-DROP, SHADOW, BYTECODE = "drop", "shadow", "bytecode"
+DROP, JOURNAL, SHADOW, BYTECODE = "drop", "journal", "shadow", "bytecode"
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,10 @@ MASKED: tuple[Mask, ...] = (
     Mask("usr/etc/.updated", DROP, "time stamp of systemd-update-done"),
     Mask("usr/etc/resolv.conf", DROP, "belongs to the network of one machine"),
     Mask("usr/etc/mtab", DROP, "shows the mounts of one machine"),
-    Mask("usr/lib/sysimage/rpm/.rpm.lock", DROP, "lock file of rpm"),
-    Mask("usr/share/rpm/.rpm.lock", DROP, "lock file of rpm"),
-    Mask("usr/lib/sysimage/rpm/rpmdb.sqlite-*", DROP, "journal of a database that is closed"),
-    Mask("usr/share/rpm/rpmdb.sqlite-*", DROP, "journal of a database that is closed"),
+    Mask("usr/lib/sysimage/rpm/.rpm.lock", JOURNAL, "lock file of rpm"),
+    Mask("usr/share/rpm/.rpm.lock", JOURNAL, "lock file of rpm"),
+    Mask("usr/lib/sysimage/rpm/rpmdb.sqlite-*", JOURNAL, "journal of a database that is closed"),
+    Mask("usr/share/rpm/rpmdb.sqlite-*", JOURNAL, "journal of a database that is closed"),
     Mask("var/cache/ldconfig/aux-cache", DROP, "inode numbers and times of one file system"),
     Mask("var/cache/fontconfig/*", DROP, "times of directories; made again at need"),
     Mask("var/cache/man/*index.db", DROP, "times of manual pages; made again at need"),

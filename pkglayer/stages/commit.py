@@ -10,7 +10,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from pkglayer.model.masks import DROP, Mask, find_mask, normalise
+from pkglayer.model.masks import DROP, JOURNAL, Mask, find_mask, normalise
 from pkglayer.model.objects import Xattrs
 from pkglayer.model.pathmap import FACTORY, parents, quote, to_argument
 from pkglayer.model.plan import Plan
@@ -109,10 +109,13 @@ def _walk(top: Path, below: str = "") -> Iterator[tuple[str, os.stat_result]]:
 def _collect_one(root: Root, writer: ObjectWriter, path: str, info: os.stat_result) -> None:
     source = root.upper / path
     mask = find_mask(path)
-    if mask and mask.action == DROP:
+    deleted = stat.S_ISCHR(info.st_mode) and info.st_rdev == 0
+    # SQLite would read a journal of the base's database into the state's.
+    kept_out = (DROP,) if deleted else (DROP, JOURNAL)
+    if mask and mask.action in kept_out:
         root.notes.append(Note("", f"/{path}", mask.reason))
         return
-    if stat.S_ISCHR(info.st_mode) and info.st_rdev == 0:
+    if deleted:
         root.tree.remove(path)
     elif stat.S_ISDIR(info.st_mode):
         xattrs = _xattrs(source)

@@ -71,6 +71,11 @@ class Repo:
         _, _, state = self.handle.load_commit(checksum)
         return not state & OSTree.RepoCommitState.PARTIAL
 
+    def mark_complete(self, checksum: str) -> None:
+        """Say that all of the commit is here: what an fsck took away was written again."""
+        with ostree_errors(f"cannot mark the commit {checksum[:12]}", StateError):
+            self.handle.mark_commit_partial(checksum, False)
+
     def read_commit(self, checksum: str) -> Commit:
         """Raises StateError when the commit is missing or unreadable."""
         with ostree_errors(f"cannot read the commit {checksum[:12]}", StateError):

@@ -50,7 +50,8 @@ def find_dbpath(root: Path) -> str:
             return path
         if "Packages" in names:
             raise StateError(
-                f"the rpmdb of the base (/{path}) is a Berkeley DB, which rpm no longer writes",
+                f"the rpmdb of the base (/{path}/Packages) is a Berkeley DB, which rpm no longer "
+                "writes",
                 hint="rebuild the base with the sqlite backend",
             )
     raise StateError(

@@ -114,16 +114,16 @@ def _read(root: Path, dbpath: str, take: Callable[[Any], Value]) -> list[Value]:
     # librpm makes a new database where none is, so look first.
     if not (root / dbpath / DATABASE).is_file():
         raise _no_database(root)
-    with readable(root, dbpath) as (where, path), private_home(path), _complaints() as complaints:
+    with readable(root, dbpath) as (where, path), private_home(path), complaints() as said:
         rpm.reloadConfig()
         ts = rpm.TransactionSet(str(where.absolute()))
         ts.setVSFlags(-1)  # what is in a committed tree is as trustworthy as the commit
         try:
             values = [take(h) for h in ts.dbMatch()]
         except rpm.error as e:
-            raise _damaged(root, dbpath, complaints() or [str(e)]) from e
+            raise _damaged(root, dbpath, said() or [str(e)]) from e
         # A read error half way looks like the end of the list; only the log tells.
-        if lines := complaints():
+        if lines := said():
             raise _damaged(root, dbpath, lines)
     return values
 
@@ -165,8 +165,11 @@ def _reader_writes(directory: Path) -> bool:
 
 
 @contextmanager
-def _complaints() -> Iterator[Callable[[], list[str]]]:
-    """Catch what librpm logs during the body, so that it reaches our message and not stderr."""
+def complaints() -> Iterator[Callable[[], list[str]]]:
+    """Catch what librpm logs during the body, so that it reaches our message and not stderr.
+
+    The function that the body gets returns the lines so far.
+    """
     log = _log_file()
     log.truncate(0)
     rpm.setLogFile(log)

@@ -20,6 +20,7 @@ from pkglayer.model.package import Package
 from pkglayer.system.privatedir import open_private
 from pkglayer.system.rpmconfig import database_path
 from pkglayer.system.rpmmd import Repository
+from pkglayer.system.rpmquery import complaints
 from pkglayer.system.sackcache import parse_apart
 from pkglayer.system.sackview import View
 
@@ -206,13 +207,13 @@ def _load_base(sack: Any, root: Path, dbpath: str) -> None:
             f"the base has no package database at /{dbpath.strip('/')}",
             hint="pkglayer needs a base that was composed from RPMs",
         )
-    with database_path(dbpath):
+    name = f"the base's package database (/{dbpath.strip('/')}/{files[0].name})"
+    hint = "stay on the base there is, or take another: pkglayer deploy VERSION"
+    with database_path(dbpath), complaints() as said:
         try:
             sack.load_system_repo(build_cache=False)
         except (hawkey.Exception, OSError) as e:
-            raise StateError(f"the base's package database cannot be read: {e}") from e
+            why = said()[0] if said() else str(e)
+            raise StateError(f"{name} cannot be read: {why}", hint=hint) from e
     if not len(sack):
-        raise StateError(
-            f"the base's package database ({files[0].name}) is empty or cannot be read",
-            hint="check it with: rpm --dbpath DIR -qa",
-        )
+        raise StateError(f"{name} is empty or cannot be read", hint=hint)

@@ -18,7 +18,6 @@ gi.require_version("OSTree", "1.0")
 from gi.repository import Gio, GLib, OSTree  # noqa: E402  (require_version must come first)
 
 from pkglayer.log import log, printable  # noqa: E402
-from pkglayer.model import record as records  # noqa: E402
 from pkglayer.model.deployment import Deployment  # noqa: E402
 from pkglayer.model.errors import (  # noqa: E402
     DeployError,
@@ -31,6 +30,12 @@ from pkglayer.model.kargs import parse_kargs  # noqa: E402
 from pkglayer.model.keeping import plan_kept  # noqa: E402
 from pkglayer.model.plan import Base  # noqa: E402
 from pkglayer.system import mounts  # noqa: E402
+from pkglayer.system.deployed import (  # noqa: E402
+    TRANSIENT,
+    find_layerer,
+    read_origin,
+    read_record,
+)
 from pkglayer.system.holders import name_holder, write_note  # noqa: E402
 from pkglayer.system.interrupts import no_return  # noqa: E402
 from pkglayer.system.repo import Repo  # noqa: E402
@@ -38,11 +43,9 @@ from pkglayer.system.repoerrors import ostree_errors  # noqa: E402
 
 BASE_KEY = "pkglayer.base"
 """Commit metadata of a layered commit: the base commit's checksum."""
-_LOCK_SECONDS = 0.2
-TRANSIENT = "libostree-transient"
-"""Group of an origin file that is about one deployment and goes to no later one."""
 KEPT_KEY = "pkglayer-kept"
-"""There beside `pinned`: it is not a person who pinned the deployment, but the setting `keep`."""
+"""Beside libostree's `pinned`: not a person pinned the deployment, but the setting `keep`."""
+_LOCK_SECONDS = 0.2
 
 
 class Sysroot:
@@ -123,19 +126,11 @@ class Sysroot:
     def _read(self, index: int, d: Any, mine: Sequence[Any], booted: Any) -> Deployment:
         root = Path(self.handle.get_deployment_directory(d).get_path())
         checksum = d.get_csum()
-        origin, problem = _origin(d)
-        refspec = origin.get("origin", {}).get("refspec", "")
-        record = None
-        try:
-            text = (root / records.RECORD_PATH).read_text()
-            record = records.from_json(text)
-        except FileNotFoundError:
-            pass
-        except (OSError, UnicodeDecodeError) as e:
-            problem = f"the record cannot be read: {e}"
-        except StateError as e:
-            problem = e.message
-        base = self._base(checksum, refspec)
+        origin, wrong_origin = read_origin(d)
+        record, wrong_record = read_record(root)
+        layerer = find_layerer(origin, self._metadata(checksum))
+        foreign = f"it was layered by {layerer}, and is no base to build on" if layerer else ""
+        base = self._base(checksum, origin.get("origin", {}).get("refspec", ""))
         before = booted is not None and index < next(
             (i for i, x in enumerate(mine) if x.equal(booted)), 0
         )
@@ -153,8 +148,15 @@ class Sysroot:
             role=_role(index, is_booted, before, booted is not None),
             origin=origin,
             record=record,
-            problem=problem,
+            problem="; ".join(filter(None, (foreign, wrong_origin, wrong_record))),
+            layered_by=layerer,
         )
+
+    def _metadata(self, checksum: str) -> Mapping[str, Any]:
+        try:
+            return self.repo.read_commit(checksum).metadata
+        except StateError:
+            return {}
 
     def _base(self, checksum: str, refspec: str) -> Base:
         try:
@@ -328,7 +330,8 @@ def open_sysroot(path: Path = Path("/"), stateroot: str = "", *, write: bool = F
             hint="pkglayer works on image-based systems; give another one with --sysroot DIR",
         )
     handle = OSTree.Sysroot.new(Gio.File.new_for_path(str(path)))
-    with ostree_errors(f"cannot read the sysroot {path}", StateError):
+    hint = "if it is about a .origin file, mend the line it names: ostree cannot read it either"
+    with ostree_errors(f"cannot read the sysroot {path}", StateError, hint):
         if write and path == Path("/"):
             handle.set_mount_namespace_in_use()
         handle.load(None)
@@ -344,21 +347,6 @@ def _role(index: int, booted: bool, before: bool, host_booted: bool) -> str:
     if host_booted:
         return "pending" if before else "rollback"
     return "pending" if index == 0 else "rollback"
-
-
-def _origin(deployment: Any) -> tuple[dict[str, dict[str, str]], str]:
-    keyfile = deployment.get_origin()
-    if keyfile is None:
-        return {}, "the deployment has no origin file"
-    groups: dict[str, dict[str, str]] = {}
-    try:
-        for group in keyfile.get_groups()[0]:
-            keys = keyfile.get_keys(group)[0]
-            groups[group] = {key: keyfile.get_value(group, key) for key in keys}
-    except GLib.Error as e:
-        return groups, f"the origin file cannot be read: {e.message}"
-    groups.pop(TRANSIENT, None)
-    return groups, ""
 
 
 def _is_held(deployment: Any) -> bool:

@@ -1,7 +1,5 @@
 """Hostile scriptlets: each tries to get out, or to take too much, and the host is looked at."""
 
-import _ctypes
-import json
 import os
 import signal
 import socket
@@ -9,96 +7,23 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from pkglayer.model.errors import PkglayerError
 from pkglayer.model.scriptlet import Limits
-from pkglayer.system import cgroup, rpmlua
-from pkglayer.system.sandbox import CAPABILITIES, Outcome, run_sandboxed
+from pkglayer.system import cgroup
+from pkglayer.system.sandbox import CAPABILITIES, run_sandboxed
 from pkglayer.system.watch import KEPT
-from tests.support.testos import static_binary
-from tests.support.trees import Dir, File, Link, make_tree
-
-APPLETS = """sh ls cat id echo sleep yes dd rm mount umount mknod mkfifo chroot chown chmod kill
-    nc find head tail tee touch mkdir env ps setsid nohup hostname date dmesg ln stat test tr wc
-    true false grep sysctl"""
-SECONDS = 20
-
-
-@dataclass
-class Box:
-    """A small tree with a stand-in for /var, and a way to run shell text in it."""
-
-    root: Path
-    var: Path
-
-    def run(
-        self,
-        script: str,
-        *arguments: str,
-        limits: Limits | None = None,
-        stdin: bytes = b"",
-        env: Mapping[str, str] | None = None,
-        readonly: Sequence[str] = (),
-        on_line: Callable[[str], None] | None = None,
-    ) -> Outcome:
-        return run_sandboxed(
-            self.root,
-            self.var,
-            ["/bin/sh"],
-            script=script.encode(),
-            arguments=arguments,
-            limits=limits or Limits(seconds=SECONDS),
-            stdin=stdin,
-            env=env,
-            readonly=readonly,
-            on_line=on_line,
-        )
-
-    def python(self, code: str) -> object:
-        """Run Python code in the sandbox and return the JSON value that it prints."""
-        loader, binds = rpmlua._runtime()
-        more = rpmlua._needed_libraries(rpmlua._find_loader(), [Path(_ctypes.__file__)])
-        known = {target for _, target in binds}
-        extra = [(p, f"/run/pkglayer/lib/{n}") for n, p in more.items()]
-        outcome = run_sandboxed(
-            self.root,
-            self.var,
-            [loader, "--library-path", "/run/pkglayer/lib", "/run/pkglayer/python", "-S", "-s"],
-            script=code.encode(),
-            env={"PYTHONHOME": "/run/pkglayer/usr"},
-            binds=[*binds, *(e for e in extra if e[1] not in known)],
-            limits=Limits(seconds=SECONDS),
-        )
-        assert outcome.exit_code == 0, outcome.output
-        return json.loads(outcome.output)
+from tests.support.sandboxes import SECONDS, Box, make_box
 
 
 @pytest.fixture
 def box(tmp_path: Path) -> Box:
-    root, var = tmp_path / "tree", tmp_path / "var"
-    files = {f"usr/bin/{name}": Link("busybox") for name in APPLETS.split()}
-    make_tree(
-        root,
-        {
-            "usr/bin/busybox": File(static_binary("busybox"), 0o755),
-            **files,
-            **{name: Link(f"usr/{name}") for name in ("bin", "sbin", "lib", "lib64")},
-            **dict.fromkeys(("usr/sbin", "usr/lib", "usr/lib64", "proc", "sys", "run"), Dir()),
-            "home": Link("var/home"),
-            "root": Link("var/roothome"),
-            "etc/passwd": "root:x:0:0::/:/bin/sh\n",
-            "etc/shadow": File("root:tree:19000::::::\n", 0),
-            "usr/lib/sysimage/rpm/rpmdb.sqlite": "database",
-        },
-    )
-    make_tree(var, {"tmp": Dir(0o1777), "roothome": Dir(), "home": Dir()})
-    return Box(root, var)
+    return make_box(tmp_path)
 
 
 def processes_with(mark: str) -> list[int]:
@@ -187,24 +112,6 @@ class TestReach:
             with pytest.raises(TimeoutError):
                 server.accept()
         assert outcome.exit_code != 0
-
-    def test_no_abstract_sockets_and_no_hypervisor(self, box: Box) -> None:
-        name = f"pkglayer-{uuid.uuid4()}"
-        with socket.socket(socket.AF_UNIX) as server:
-            server.bind(f"\0{name}")
-            server.listen()
-            answer = box.python(
-                "import errno, json, socket\n"
-                "def attempt(family, *address):\n"
-                "    try:\n"
-                "        socket.socket(family).connect(*address)\n"
-                "        return 'connected'\n"
-                "    except OSError as e:\n"
-                "        return errno.errorcode[e.errno]\n"
-                f"answer = [attempt(1, '\\0{name}'), attempt(40, (2, 1)), attempt(38, ())]\n"
-                "print(json.dumps(answer))"
-            )
-        assert answer == ["ECONNREFUSED", "EAFNOSUPPORT", "EAFNOSUPPORT"]
 
     def test_no_host_files(self, box: Box, tmp_path: Path) -> None:
         mark = f"mark-{uuid.uuid4()}"
@@ -299,59 +206,6 @@ class TestPrivileges:
             assert int(status[field], 16) == expected
         assert status["NoNewPrivs"].strip() == "1"
         assert status["Seccomp"].strip() == "2"
-
-    def test_system_calls(self, box: Box) -> None:
-        """Called directly, with arguments that would do no harm if they got through."""
-        calls = {
-            "unshare-user": (272, 0x10000000),
-            "unshare-mount": (272, 0x20000),
-            "clone-user": (56, 0x10000000 | signal.SIGCHLD, 0, 0, 0, 0),
-            "clone3": (435, 0, 0),
-            "setns": (308, -1, 0),
-            "ptrace": (101, 0, 0, 0, 0),
-            "keyctl": (250, 0, -3, 0),
-            "add_key": (248, 0, 0, 0, 0, 0),
-            "bpf": (321, 0, 0, 0),
-            "perf_event_open": (298, 0, 0, 0, 0, 0),
-            "init_module": (175, 0, 0, 0),
-            "finit_module": (313, -1, 0, 0),
-            "kexec_load": (246, 0, 0, 0, 0),
-            "io_uring_setup": (425, 1, 0),
-            "userfaultfd": (323, 0),
-            "open_by_handle_at": (304, -100, 0, 0),
-            "fsopen": (430, 0, 0),
-            "move_mount": (429, -1, 0, -1, 0, 0),
-            "process_vm_readv": (310, 1, 0, 0, 0, 0, 0),
-            "swapon": (167, 0, 0),
-            "reboot": (169, 0, 0, 0, 0),
-            "acct": (163, 0),
-        }
-        if os.uname().machine != "x86_64":
-            pytest.skip("numbers of x86_64")
-        answer = box.python(
-            "import ctypes, errno, json\n"
-            "libc = ctypes.CDLL(None, use_errno=True)\n"
-            f"calls = {calls!r}\n"
-            "def attempt(words):\n"
-            "    ctypes.set_errno(0)\n"
-            "    libc.syscall(*[ctypes.c_long(w) for w in words])\n"
-            "    return errno.errorcode.get(ctypes.get_errno(), 'done')\n"
-            "print(json.dumps({n: attempt(w) for n, w in calls.items()}))"
-        )
-        unknown = dict.fromkeys(("clone3", "io_uring_setup"), "ENOSYS")
-        assert answer == dict.fromkeys(calls, "EPERM") | unknown
-
-    def test_terminal_injection(self, box: Box) -> None:
-        answer = box.python(
-            "import errno, fcntl, json, os\n"
-            "leader, follower = os.openpty()\n"
-            "def attempt(call):\n"
-            "    try: call(); return 'done'\n"
-            "    except OSError as e: return errno.errorcode[e.errno]\n"
-            "print(json.dumps([attempt(lambda: fcntl.ioctl(follower, 0x5412, b'x')),\n"
-            "                  attempt(lambda: open('/dev/tty'))]))"
-        )
-        assert answer == ["EPERM", "ENXIO"]
 
     def test_killing_everything(self, box: Box) -> None:
         with subprocess.Popen(["/bin/sleep", "60"]) as bystander:

@@ -54,7 +54,7 @@ def test_text_tells_all(original: Scene) -> None:
     assert f"Base commit {original.base.commit}" in lines
     assert f"Commit {original.next.checksum}" in lines
     text = " ".join(lines)
-    assert "foo, mine-1-1.noarch (local RPM) (by command)" in text
+    assert "foo, mine-1-1.noarch (local RPM, signature not checked) (by command)" in text
     assert "bar (by layer mine)" in text
     assert "Inactive based: the base has based-1-1.noarch" in text
     assert "Layered 4 packages" in text

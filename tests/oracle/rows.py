@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from pkglayer.model.masks import BYTECODE, DROP, MASKED, SHADOW, normalise
+from pkglayer.model.masks import BYTECODE, DROP, JOURNAL, MASKED, SHADOW, normalise
 from pkglayer.model.pathmap import FACTORY, RULES
 from pkglayer.model.record import RECORD_PATH
 from pkglayer.stages.commit import TMPFILES_PATH, VOLATILE
@@ -74,7 +74,7 @@ def _mask_rows() -> Iterator[Row]:
     checks: dict[str, Check] = {SHADOW: _is_same_shadow, BYTECODE: _is_same_bytecode}
     for mask in MASKED:
         path = mask.pattern.replace("usr/etc/", "etc/")
-        if mask.action == DROP:
+        if mask.action in (DROP, JOURNAL):
             yield Row(f"mask: {path}", _EVERY_ASPECT, (path,), mask.reason)
         else:
             yield Row(f"mask: {path}", ("content",), (path,), mask.reason, checks[mask.action])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pkglayer.model.masks import BYTECODE, DROP, MASKED, SHADOW, find_mask, normalise
+from pkglayer.model.masks import BYTECODE, DROP, JOURNAL, MASKED, SHADOW, find_mask, normalise
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ from pkglayer.model.masks import BYTECODE, DROP, MASKED, SHADOW, find_mask, norm
         ("usr/etc/.pwd.lock", DROP),
         ("usr/etc/passwd-", DROP),
         ("var/cache/ldconfig/aux-cache", DROP),
-        ("usr/lib/sysimage/rpm/rpmdb.sqlite-wal", DROP),
+        ("usr/lib/sysimage/rpm/rpmdb.sqlite-wal", JOURNAL),
         ("var/log/alternatives.log", DROP),
         ("var/log/apt/term.log", DROP),
         ("usr/etc/shadow", SHADOW),
@@ -47,7 +47,7 @@ def test_not_masked(path: str) -> None:
 
 
 def test_each_row_has_a_reason() -> None:
-    assert all(mask.reason and mask.action in (DROP, SHADOW, BYTECODE) for mask in MASKED)
+    assert all(mask.reason and mask.action in (DROP, JOURNAL, SHADOW, BYTECODE) for mask in MASKED)
 
 
 class TestShadow:
