@@ -36,7 +36,7 @@ sweep: setup  ## kill and fail every call of every transaction (hours; SWEEP_STE
 	$(BIN)/python -m tests.faults
 
 fuzz: setup  ## many random inputs to what we parse ourselves
-	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-5000} $(BIN)/python -m pytest -q tests/faults/test_fuzz.py
+	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-5000} $(BIN)/python -m pytest -q tests/faults/test_fuzz.py tests/faults/test_fuzz_texts.py
 
 lint: setup  ## style and types
 	$(BIN)/ruff check .

@@ -25,7 +25,7 @@ def forecast_path(session: Session) -> Path:
 
 def forecast_notices(session: Session) -> list[str]:
     """What `status` says of the last forecast: only what is not clear, and only while it counts."""
-    with suppress(StateError, KeyError, TypeError):
+    with suppress(StateError, KeyError, TypeError, ValueError, OverflowError, OSError):
         data = read_state(forecast_path(session))
         if not data or (data["verdict"] in (CLEAR, NOTHING) and data["space"]["fits"]):
             return []

@@ -94,7 +94,7 @@ def parse_layer(text: str, filename: str) -> Layer:
 
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as e:
+    except (tomllib.TOMLDecodeError, RecursionError) as e:
         found = re.search(r"at line (\d+)", str(e))
         line = found[1] if found else len(text.splitlines())
         raise ConfigError(

@@ -90,7 +90,7 @@ def parse_lock(text: str, filename: str) -> Lock:
         if data["version"] != LOCK_VERSION:
             raise ValueError(f"version {data['version']}; this pkglayer knows {LOCK_VERSION}")
         return _lock(data)
-    except (ValueError, KeyError, TypeError, AttributeError) as e:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
         raise ConfigError(
             f"{filename} is no lock of a state: {e}", hint="make one with: pkglayer lock"
         ) from e

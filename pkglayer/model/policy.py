@@ -23,6 +23,7 @@ MEANING = {
     SKIP: "go on without this request and what only it needs, and try again next time",
 }
 STANDING_VERSION = 1
+_YEAR_9999 = 253_370_764_800
 DAY = 86400
 
 
@@ -183,12 +184,23 @@ def standing_from(data: Mapping[str, Any]) -> Standing:
             raise ValueError(f"version {data['version']}")
         hold = data["hold"]
         return Standing(
-            Hold(int(hold["since"]), Base(**hold["base"]), dict(hold["reasons"])) if hold else None,
-            {str(k): int(v) for k, v in data["skipped"].items()},
+            _to_hold(hold) if hold else None,
+            {str(k): _to_moment(v) for k, v in data["skipped"].items()},
             tuple(_to_fallback(row) for row in data.get("fallbacks", ())),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as e:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as e:
         raise StateError(f"what stands between runs cannot be read: {e}") from e
+
+
+def _to_hold(row: Mapping[str, Any]) -> Hold:
+    return Hold(_to_moment(row["since"]), Base(**row["base"]), dict(row["reasons"]))
+
+
+def _to_moment(value: Any) -> int:
+    seconds = int(value)
+    if not 0 <= seconds < _YEAR_9999:
+        raise ValueError(f"no time: {seconds}")
+    return seconds
 
 
 def _to_fallback(row: Mapping[str, Any]) -> Fallback:

@@ -178,7 +178,7 @@ def parse_settings(text: str, filename: str = SETTINGS_PATH) -> Settings:
 
     try:
         tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as e:
+    except (tomllib.TOMLDecodeError, RecursionError) as e:
         raise ConfigError(
             f"{filename}: not valid TOML: {e}", hint="correct the line", data={"file": filename}
         ) from e

@@ -23,7 +23,7 @@ def read_state(path: Path) -> dict[str, Any] | None:
             data = json.loads(file.read(MAX_BYTES))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as e:
+    except (OSError, ValueError, RecursionError) as e:
         raise StateError(
             f"{path} cannot be read: {e}", hint="it holds no wish of yours: move it away"
         ) from e

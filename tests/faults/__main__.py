@@ -27,9 +27,12 @@ from tests.support.cli import PROJECT
 REPORT = PROJECT / "build/reports/sweep.json"
 STEP = int(os.environ.get("SWEEP_STEP", "1"))
 KINDS = {"kill_points": every_strike, "fault_points": every_fault, "signal_points": every_signal}
-HOSTILE = ("tests/faults/test_hostile_packages.py", "tests/faults/test_hostile_links.py",
-           "tests/faults/test_fuzz.py")  # fmt: skip
-ESCAPES = ("tests/integration/test_sandbox.py",)
+HOSTILE = tuple(
+    f"tests/faults/test_{name}.py"
+    for name in ("hostile_packages", "hostile_links", "repositories", "foreign_input", "fuzz",
+                 "fuzz_texts")
+)  # fmt: skip
+ESCAPES = ("tests/faults/test_escapes.py", "tests/integration/test_sandbox.py")
 
 
 class _Counter:

@@ -22,8 +22,9 @@ from pkglayer.model.record import from_json
 from pkglayer.model.request import from_origin, parse_spec, to_origin
 from pkglayer.model.settings import parse_settings
 from pkglayer.system import rpmlib
+from tests.support.forge import UNCOMPRESSED
 from tests.support.rpms import Entry, build_rpm
-from tests.support.trees import Hardlink, Link, Node
+from tests.support.trees import DIR, Hardlink, Link, Node
 
 bounded = settings(
     max_examples=int(os.environ.get("FUZZ_EXAMPLES", "80")),
@@ -31,7 +32,7 @@ bounded = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 
-_JSON = st.recursive(
+JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=12,
@@ -42,6 +43,8 @@ _TOML = st.text() | st.lists(st.sampled_from(_LINES) | st.text(max_size=20)).map
 
 @bounded
 @given(_TOML)
+@example("a = " + "[" * 5000)
+@example("a." * 5000 + "a = 1")
 def test_layer_files(text: str) -> None:
     with contextlib.suppress(PkglayerError):
         assert parse_layer(text, "a.toml").packages
@@ -49,6 +52,8 @@ def test_layer_files(text: str) -> None:
 
 @bounded
 @given(_TOML)
+@example("a = " + "[" * 5000)
+@example("a." * 5000 + "a = 1")
 def test_settings(text: str) -> None:
     with contextlib.suppress(PkglayerError):
         parse_settings(text)
@@ -68,7 +73,7 @@ def test_specs(text: str) -> None:
 
 
 @bounded
-@given(_JSON | st.text())
+@given(JSON | st.text())
 def test_origins(value: object) -> None:
     text = value if isinstance(value, str) else json.dumps(value)
     with contextlib.suppress(PkglayerError):
@@ -77,7 +82,7 @@ def test_origins(value: object) -> None:
 
 
 @bounded
-@given(_JSON | st.text())
+@given(JSON | st.text())
 @example("[" * 100_000)
 def test_records(value: object) -> None:
     text = value if isinstance(value, str) else json.dumps(value)
@@ -86,7 +91,7 @@ def test_records(value: object) -> None:
 
 
 @bounded
-@given(st.dictionaries(st.sampled_from(["version", "plan", "digest", "notes"]), _JSON))
+@given(st.dictionaries(st.sampled_from(["version", "plan", "digest", "notes"]), JSON))
 def test_records_of_the_right_version(data: dict[str, object]) -> None:
     with contextlib.suppress(PkglayerError):
         from_json(json.dumps({**data, "version": 1}))
@@ -121,6 +126,29 @@ def test_rpm_files(rpm_bytes: bytes, data: st.DataObject) -> None:
         place = data.draw(st.integers(0, len(changed) - 1))
         changed[place : place + data.draw(st.integers(0, 4))] = data.draw(st.binary(max_size=4))
     _walk(bytes(changed[: data.draw(st.integers(0, len(changed)) | st.just(len(changed)))]))
+
+
+@pytest.fixture(scope="module")
+def plain_rpm(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, int]:
+    """The same with a payload that no compression guards, and where that begins."""
+    tmp = tmp_path_factory.mktemp("plain")
+    files: dict[str, Node | Entry] = {"usr/f": "content\n", "usr/l": Link("f"), "usr/d": DIR}
+    files["usr/h"] = Hardlink("usr/f")
+    content = build_rpm(tmp, "x", files=files, macros=UNCOMPRESSED).read_bytes()
+    return content, content.index(b"0707")
+
+
+@bounded
+@given(data=st.data())
+def test_payloads(plain_rpm: tuple[bytes, int], data: st.DataObject) -> None:
+    """The archive alone is damaged: sizes, counts, names and magic numbers of its entries."""
+    content, start = plain_rpm
+    changed = bytearray(content)
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(start, len(changed) - 9))
+        new = data.draw(st.sampled_from([b"FFFFFFFF", b"00000000", b"07070X", b"../../..", b"\0"]))
+        changed[place : place + len(new)] = new
+    _walk(bytes(changed[: data.draw(st.integers(start, len(changed)) | st.just(len(changed)))]))
 
 
 def _walk(content: bytes) -> None:
