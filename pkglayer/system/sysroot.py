@@ -30,16 +30,16 @@ from pkglayer.model.kargs import parse_kargs  # noqa: E402
 from pkglayer.model.keeping import plan_kept  # noqa: E402
 from pkglayer.model.plan import Base  # noqa: E402
 from pkglayer.system import mounts  # noqa: E402
-from pkglayer.system.deployed import (  # noqa: E402
+from pkglayer.system.holders import name_holder, write_note  # noqa: E402
+from pkglayer.system.interrupts import no_return  # noqa: E402
+from pkglayer.system.repo import Repo  # noqa: E402
+from pkglayer.system.repoerrors import ostree_errors  # noqa: E402
+from pkglayer.system.sysrootread import (  # noqa: E402
     TRANSIENT,
     find_layerer,
     read_origin,
     read_record,
 )
-from pkglayer.system.holders import name_holder, write_note  # noqa: E402
-from pkglayer.system.interrupts import no_return  # noqa: E402
-from pkglayer.system.repo import Repo  # noqa: E402
-from pkglayer.system.repoerrors import ostree_errors  # noqa: E402
 
 BASE_KEY = "pkglayer.base"
 """Commit metadata of a layered commit: the base commit's checksum."""
