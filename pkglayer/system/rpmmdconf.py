@@ -136,6 +136,10 @@ def _read_main(sources: Sources) -> Any:
             priority = libdnf.conf.Option.Priority_MAINCONFIG
             _apply(main, parser, "main", sources.main, priority)
     main.cachedir().set(libdnf.conf.Option.Priority_RUNTIME, str(sources.cachedir))
+    options, key = main.optBinds(), "optional_metadata_types"
+    if key in {row.first for row in options}:
+        # A newer libdnf leaves file lists at the server otherwise, and requirements may be paths.
+        options.at(key).newString(libdnf.conf.Option.Priority_RUNTIME, "filelists")
     return main
 
 

@@ -159,10 +159,13 @@ def test_settings_of_the_policy() -> None:
     settings = parse_settings(text)
     assert (settings.on_conflict, settings.max_hold) == (SKIP, 2)
     assert settings.repository_policy == {"updates": HOLD}
+    assert (settings.base_updates, Settings().base_updates) == (False, False)
+    assert parse_settings("[conflicts]\nbase-updates = true\n").base_updates
 
 
 @pytest.mark.parametrize(
-    "line", ["default = 'stop'", "max-hold = -1", "repositories = { updates = 'x' }"]
+    "line",
+    ["default = 'stop'", "max-hold = -1", "repositories = { updates = 'x' }", "base-updates = 1"],
 )
 def test_wrong_settings_of_the_policy_name_the_line(line: str) -> None:
     with pytest.raises(ConfigError, match=":2: "):
