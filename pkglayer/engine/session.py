@@ -207,7 +207,15 @@ def _say_waiting(progress: Progress) -> Callable[[str], None]:
 
 
 def _make_work(sysroot: Sysroot) -> Path | None:
-    """A work directory; none on a full disk, where cleaning up needs none and nothing is built."""
+    """A work directory; none on a full disk, where cleaning up needs none and nothing is built.
+
+    Raises StateError when it would not be on the repository's file system: trees are made of links.
+    """
+    if sysroot.private_dir.stat().st_dev != sysroot.repo.path.stat().st_dev:
+        raise StateError(
+            f"{sysroot.private_dir} is on another file system than the repository",
+            hint=f"unmount {space.find_mount(sysroot.private_dir)}: trees are made of links",
+        )
     try:
         return Path(tempfile.mkdtemp(prefix="work-", dir=sysroot.private_dir))
     except OSError as e:
@@ -222,7 +230,8 @@ def _space_explained(session: Session) -> Iterator[None]:
     try:
         yield
     except (OSError, PkglayerError) as e:
-        places = (session.repo.path, session.cachedir, session.bootdir, session.sysroot.state_dir)
+        places = [session.repo.path, session.cachedir, session.bootdir, session.sysroot.state_dir]
+        places.append(Path(tempfile.gettempdir()))
         if told := space.explain(e, places):
             raise told from e
         raise

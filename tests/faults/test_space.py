@@ -182,6 +182,32 @@ def test_headers_tell_what_the_metadata_did_not(
     assert_whole(scene)
 
 
+def test_no_room_for_the_next_base(original: Scene, tmp_path: Path, disks: ExitStack) -> None:
+    """How large it is shows while it is pulled; libostree keeps what it wants free."""
+    scene, ballast = on_disk(original.copy_to(tmp_path), tmp_path, disks)
+    scene.run("install", "big")
+    scene.update_base("2", {"usr/share/large": noise(8 * MB, 5)})
+    ballast.leave(9 * MB)
+    said = scene.refuse("upgrade", code=NO_SPACE)
+    assert re.search(rf"{tmp_path / 'disk'} has \d+ bytes and \d+ inodes free by now", said), said
+    assert_whole(scene)
+    ballast.drop()
+    scene.run("upgrade")
+    assert 'VERSION_ID="2"' in (scene.next.path / "usr/lib/os-release").read_text()
+    assert "big-1-1" in scene.packages
+
+
+def test_work_directory_on_another_disk(
+    original: Scene, tmp_path: Path, disks: ExitStack
+) -> None:
+    scene, _ = on_disk(original, tmp_path, disks)
+    place = scene.sysroot / "ostree/pkglayer"
+    disks.enter_context(disk(tmp_path / "image-work", place, 16 * MB))
+    said = scene.refuse("install", "big", code=11)
+    assert f"{place} is on another file system than the repository" in said
+    assert f"unmount {place}" in said
+
+
 # --- /boot -------------------------------------------------------------------------------------
 
 
