@@ -82,7 +82,10 @@ def _download(session: Session, missing: Sequence[Package]) -> Iterator[Need]:
 
 
 def _build(session: Session, plan: Plan, missing: Sequence[Package]) -> Iterator[Need]:
-    """Imports, a database for the state, and the deployment, whose files are links."""
+    """The base, imports, a database for the state, and the deployment, whose files are links."""
+    if not session.repo.is_complete(plan.base.commit):
+        size, files = session.repo.read_missing(plan.base.commit)
+        yield Need("of the base", size + files * BLOCK, files)
     sizes = [p.install_size for p in missing]
     if missing:
         files = sum(map(guess_files, sizes))

@@ -76,6 +76,20 @@ class Repo:
         with ostree_errors(f"cannot mark the commit {checksum[:12]}", StateError):
             self.handle.mark_commit_partial(checksum, False)
 
+    def read_missing(self, checksum: str) -> tuple[int, int]:
+        """Bytes and number of files that a commit has and the repository has not.
+
+        By what the commit itself says (`ostree commit --generate-sizes`); (0, 0) where it does not.
+        """
+        try:
+            _, variant, _ = self.handle.load_commit(checksum)
+            _, rows = OSTree.commit_get_object_sizes(variant)
+        except GLib.Error:
+            return 0, 0
+        files = (row for row in rows if row.objtype == OSTree.ObjectType.FILE)
+        sizes = [f.unpacked for f in files if not os.path.lexists(self.object_path(f.checksum))]
+        return sum(sizes), len(sizes)
+
     def read_commit(self, checksum: str) -> Commit:
         """Raises StateError when the commit is missing or unreadable."""
         with ostree_errors(f"cannot read the commit {checksum[:12]}", StateError):
