@@ -171,7 +171,8 @@ def _elsewhere(row: Difference) -> str:
         moved = refspec != row.after[0]
         return f"pkglayer rebase {refspec}" if moved else f"pkglayer deploy {commit}"
     name = row.kind.removeprefix(SOURCE_PREFIX)
-    return f"edit /etc/pkglayer/layers.d/{name}.toml, then: pkglayer layer apply"
+    file = f"/etc/pkglayer/layers.d/{name}.toml"
+    return f"edit {file} (one there masks the base's), then: pkglayer layer apply"
 
 
 def _check_files(session: Session, undone: Iterable[Difference]) -> None:

@@ -213,7 +213,7 @@ def test_layers_and_bases_are_taken_back_elsewhere(scene: Scene) -> None:
     scene.configure('packages = ["baz"]\n', LAYER)
     scene.run("layer", "apply")
     said = scene.refuse("undo", "3", code=2)
-    assert "edit /etc/pkglayer/layers.d/mine.toml, then: pkglayer layer apply" in said
+    assert "edit /etc/pkglayer/layers.d/mine.toml (one there masks the base's), then:" in said
     old = scene.base.commit
     scene.update_base("2")
     scene.run("upgrade")
