@@ -179,6 +179,14 @@ class _Tools:
             ended = f"limit on {outcome.killed_by}" if outcome.killed_by else outcome.exit_code
             raise ScriptError(
                 f"{name} failed ({ended}):\n  {last}",
-                hint="nothing was changed",
+                hint=f"nothing was changed{_raise_limit(outcome.killed_by)}",
                 data={"program": name, "exit_code": outcome.exit_code, "output": outcome.output},
             )
+
+
+def _raise_limit(name: str) -> str:
+    """Where the limit that ended a program is set."""
+    key = {"time": "timeout"}.get(name, name)
+    if key not in ("timeout", "memory", "processes", "disk"):
+        return ""
+    return f"; a machine that needs more can set {key} of [scripts] in its settings"

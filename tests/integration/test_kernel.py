@@ -140,6 +140,16 @@ def test_says_which_tool_is_missing(tmp_path: Path) -> None:
     assert "the tree has no dracut" in scene.refuse("initramfs", "--enable", code=8)
 
 
+def test_says_which_limit_an_initramfs_hit(tmp_path: Path) -> None:
+    slow = {"usr/bin/dracut": File("#!/bin/sh\nsleep 60\n", 0o755)}
+    base = [build_rpm(tmp_path / "base", "slow", files=slow)]
+    scene = make_scene(tmp_path, [build_rpm(tmp_path / "offer", "x")], base_packages=base)
+    scene.configure("[scripts]\ntimeout = 1\n", "etc/pkglayer/pkglayer.toml")
+    said = scene.refuse("initramfs", "--enable", code=8)
+    assert "dracut failed (limit on time)" in said
+    assert "can set timeout of [scripts] in its settings" in said
+
+
 def test_makes_an_initramfs_for_every_state(tmp_path: Path) -> None:
     scene = _scene(tmp_path, initramfs=True)
     scene.run("initramfs", "--enable", "--arg=--add", "--arg=iscsi")
