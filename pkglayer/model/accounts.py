@@ -4,7 +4,7 @@ Pure functions over the texts of passwd(5), group(5) and shadow(5). Lines that m
 kept and ignored, as the C library does. Which files a tree uses is `system.accountfiles`' matter.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pkglayer.model.record import Account
@@ -193,3 +193,19 @@ def split_added(base: str, text: str) -> tuple[str, str]:
     kept = [line for line in text.splitlines(True) if line.split(":")[0].strip() in known]
     added = [line for line in text.splitlines(True) if line.split(":")[0].strip() not in known]
     return "".join(kept), "".join(added)
+
+
+def without_names(text: str, before: str, names: Collection[str]) -> str:
+    """A file of such lines without those of `names` that `before` does not have either, and without
+    these names as members that their groups did not have there."""
+    old = {line.split(":")[0]: line for line in before.splitlines()}
+    lines = []
+    for line in text.splitlines():
+        fields = line.split(":")
+        if fields[0] in names and fields[0] not in old:
+            continue
+        if len(fields) == 4 and fields[0] in old:
+            had = old[fields[0]].rpartition(":")[2].split(",")
+            fields[3] = ",".join(m for m in fields[3].split(",") if m in had or m not in names)
+        lines.append(":".join(fields) + "\n")
+    return "".join(lines)

@@ -170,7 +170,10 @@ class _Job:
         self.earlier = Earlier(root, setup.dbpath, setup.epoch, ())
         self.notes: list[Note] = []
         self.rulings: list[Ruling] = []
+        self.declared = accountfiles.add_declared(root.path)
         self.texts = accountfiles.read_texts(root.path)
+        if accountfiles.has_altfiles(root.path):
+            accountfiles.show_altfiles(root.path)
         self.names = self.base_names = accountfiles.read_names(root.path)
         self.absent = frozenset(tampering.find_replaced(root.path))
 
@@ -210,6 +213,7 @@ class _Job:
         """Put accounts where the base keeps them, and tell what happened."""
         if accountfiles.has_altfiles(self.root.path):
             accountfiles.move_to_altfiles(self.root.path, self.texts)
+        accountfiles.drop_declared(self.root.path, self.declared)
         return ScriptReport(
             tuple(self.runs), tuple(self.accounts), tuple(self.notes), tuple(self.rulings)
         )

@@ -6,6 +6,7 @@ Bases either have all accounts in /etc, or (nss-altfiles) those of the system in
 
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from pkglayer.model.accounts import (
@@ -16,6 +17,7 @@ from pkglayer.model.accounts import (
     renumber_lines,
     split_added,
     to_lines,
+    without_names,
 )
 from pkglayer.model.errors import ScriptError
 from pkglayer.model.record import Account
@@ -66,6 +68,52 @@ def add_from_sysusers(root: Path, files: Iterable[str], package: str) -> None:
         add_accounts(root, plan_accounts(_read(root, path), read_names(root), package))
 
 
+@dataclass(frozen=True)
+class Declared:
+    """Accounts that a base declares in sysusers.d and has no lines for yet: its first boot makes
+    them. `texts` are the four files without them, None for one that is not there."""
+
+    names: frozenset[str]
+    texts: Mapping[str, str | None]
+
+
+def add_declared(root: Path) -> Declared:
+    """Make these accounts, so that scriptlets and files of packages can refer to them."""
+    texts = {n: _read(root, f"etc/{n}") if _exists(root, f"etc/{n}") else None for n in FILES}
+    known = read_names(root)
+    lines = "\n".join(_read(root, path) for path in _sysusers_files(root))
+    accounts = plan_accounts(lines, known, "")
+    add_accounts(root, accounts)
+    made = {a.name for a in accounts if a.name not in {**known.users, **known.groups}}
+    return Declared(frozenset(made), texts)
+
+
+def drop_declared(root: Path, declared: Declared) -> None:
+    """Take them out again, and with them whole files that the base does not have."""
+    for name, before in declared.texts.items():
+        place = resolve_in(root, f"etc/{name}")
+        if before is None and place:
+            place.unlink(missing_ok=True)
+        elif declared.names:
+            text = without_names(_read(root, f"etc/{name}"), before or "", declared.names)
+            _write(root, f"etc/{name}", text)
+
+
+def _exists(root: Path, path: str) -> bool:
+    place = resolve_in(root, path)
+    return place is not None and place.is_file()
+
+
+def _sysusers_files(root: Path) -> list[str]:
+    """Files of sysusers.d in their order; one in /etc stands for that of its name in /usr/lib."""
+    found: dict[str, str] = {}
+    for directory in ("usr/lib/sysusers.d", "etc/sysusers.d"):
+        place = resolve_in(root, directory)
+        names = place.glob("*.conf") if place and place.is_dir() else ()
+        found |= {path.name: f"{directory}/{path.name}" for path in names}
+    return [found[name] for name in sorted(found)]
+
+
 def renumber(root: Path, moves: Renumbering) -> None:
     """Change ids in /etc/passwd and /etc/group of the tree."""
     passwd = renumber_lines(_read(root, "etc/passwd"), {2: moves.uids, 3: moves.gids})
@@ -84,19 +132,27 @@ def _join(root: Path, user: str, group: str) -> None:
     _write(root, "etc/group", "".join(lines))
 
 
+def show_altfiles(root: Path) -> None:
+    """Let /etc have the accounts of /usr/lib too: account tools change only what is there."""
+    for name in ("passwd", "group"):
+        own = _read(root, f"etc/{name}")
+        _, more = split_added(own, _read(root, f"usr/lib/{name}"))
+        _write(root, f"etc/{name}", own + more)
+
+
 def move_to_altfiles(root: Path, before: Mapping[str, str]) -> None:
-    """Move what was added to passwd and group of /etc since `before` to the files in /usr/lib.
+    """Move all of passwd and group of /etc that was not there `before` to the files in /usr/lib.
 
     The lines of shadow(5) that belong to it go: such accounts have no password.
     """
     for name in FILES:
         text = _read(root, f"etc/{name}")
         kept, added = split_added(before[name], text)
-        if not added:
-            continue
         if name in ("passwd", "group"):
-            _write(root, f"usr/lib/{name}", _read(root, f"usr/lib/{name}") + added)
-        _write(root, f"etc/{name}", kept)
+            hidden, _ = split_added(before[name], _read(root, f"usr/lib/{name}"))
+            _write(root, f"usr/lib/{name}", hidden + added)
+        if added:
+            _write(root, f"etc/{name}", kept)
 
 
 def _read(root: Path, path: str) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.oracle import corpus, overrides
+from tests.oracle import accounts, corpus, overrides
 from tests.oracle.bases import world_base
 from tests.oracle.compare import compare_trees
 from tests.oracle.databases import compare_databases, read_database
@@ -14,6 +14,7 @@ from tests.oracle.ground import (
     Refused,
     change_by_pkglayer,
     change_by_rpm,
+    make_account_ground,
     make_ground,
     make_override_ground,
 )
@@ -74,6 +75,13 @@ def test_changed_packages_of_the_base_are_as_rpm_changes_them(tmp_path: Path, ti
     verdict = judge_change(ground, change, new)
     _assert_same(verdict)
     assert verdict.packages
+
+
+@pytest.mark.parametrize("kind", ["altfiles", "sysusers.d alone"])
+def test_accounts_are_as_rpm_makes_them(tmp_path: Path, kind: str) -> None:
+    verdict = judge(make_account_ground(tmp_path, kind), list(accounts.PACKAGES))
+    _assert_same(verdict)
+    assert len(verdict.packages) == len(accounts.PACKAGES)
 
 
 def test_what_differs_from_rpm_is_found(tmp_path: Path) -> None:

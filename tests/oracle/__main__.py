@@ -11,8 +11,8 @@ import time
 from contextlib import nullcontext
 from pathlib import Path
 
-from tests.oracle import bases, corpus, overrides, report, tables
-from tests.oracle.ground import make_ground, make_override_ground
+from tests.oracle import accounts, bases, corpus, overrides, report, tables
+from tests.oracle.ground import make_account_ground, make_ground, make_override_ground
 from tests.oracle.judge import Verdict, judge, judge_change
 from tests.support import world
 from tests.support.ostree import make_base
@@ -60,6 +60,7 @@ def _run(arguments: argparse.Namespace, work: Path) -> dict[str, Verdict]:
     if not (arguments.names or arguments.real):
         verdicts["hard cases"] = run_corpus(work / "made")
         verdicts["packages of the base"] = run_overrides(work / "overrides")
+        verdicts["accounts of the base"] = run_accounts(work / "accounts")
     return verdicts
 
 
@@ -111,6 +112,21 @@ def run_overrides(work: Path) -> Verdict:
         verdict.merge(one)
         report.show_unexplained(one, f"{change.title}: ")
     report.say(f"{len(overrides.CHANGES)} overrides: {len(verdict.unexplained)} unexplained")
+    return verdict
+
+
+def run_accounts(work: Path) -> Verdict:
+    """Packages that make and use accounts, on bases that keep theirs in other ways."""
+    verdict = Verdict()
+    for number, kind in enumerate(accounts.KINDS):
+        place = work / str(number)
+        place.mkdir(parents=True)
+        ground = make_account_ground(place, kind)
+        for names in (*([name] for name in accounts.PACKAGES), list(accounts.PACKAGES)):
+            one = judge(ground, names)
+            verdict.merge(one)
+            report.show_unexplained(one, f"{kind}: {names[0]}: ")
+    report.say(f"{len(accounts.KINDS)} bases: {len(verdict.unexplained)} unexplained")
     return verdict
 
 

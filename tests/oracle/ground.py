@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pkglayer.model.record import RECORD_PATH
-from tests.oracle import overrides
+from tests.oracle import accounts, overrides
 from tests.support.cli import run_pkglayer
 from tests.support.ostree import Base, commit_base_update, make_base, make_sysroot, run_ostree
 from tests.support.repos import make_repo, repo_file
@@ -81,6 +81,16 @@ def make_override_ground(work: Path) -> tuple[Ground, dict[str, list[Path]]]:
     return make_ground(work, base, [make_repo(work / "repo", rpms)]), new
 
 
+def make_account_ground(work: Path, kind: str) -> Ground:
+    """A base that keeps its accounts in this way, and packages that have to do with accounts."""
+    rpms = accounts.build(work / "packages")
+    base = accounts.make_account_base(work, kind)
+    ground = make_ground(work, base, [make_repo(work / "repo", rpms)])
+    if kind == accounts.EDITED:
+        accounts.edit(ground.plain / "etc")
+    return ground
+
+
 def _index(repo: Path) -> Iterable[tuple[str, Path]]:
     names = sorted(repo.glob("*.rpm"))
     query = ["rpm", "-qp", "--nosignature", "--nodigest", "--qf", "%{NEVRA}\n", *map(str, names)]
@@ -93,15 +103,18 @@ def change_by_pkglayer(ground: Ground, words: Sequence[str]) -> tuple[list[str],
     done = run_pkglayer(*words, sysroot=ground.sysroot, check=False)
     if done.returncode:
         raise Refused(done.stderr)
-    newest = deployments(ground.sysroot)[0].path
+    newest, base = (deployments(ground.sysroot)[n].path for n in (0, -1))
     tree = ground.work / "ours"
     _copy_out(newest, tree)
+    accounts.merge_etc(base / "usr/etc", ground.plain / "etc", tree / "etc")
     (tree / "var").rmdir()
     copy(ground.plain / "var", tree / "var")
     record = json.loads((newest / RECORD_PATH).read_text())
     came = [str(p["nevra"]) for p in record["plan"]["packages"]]
     run_ostree("admin", "undeploy", f"--sysroot={ground.sysroot}", "0")
-    return came, Result(tree, boot(tree))
+    with accounts.shown(tree, ground.plain):
+        said = boot(tree)
+    return came, Result(tree, said)
 
 
 def change_by_rpm(ground: Ground, words: Sequence[str]) -> Result:
@@ -112,10 +125,12 @@ def change_by_rpm(ground: Ground, words: Sequence[str]) -> Result:
     flags += ["--nodigest", "--nofiledigest"]  # whether they are checked is not compared
     if words[0] == "--erase":
         flags = flags[:4]
-    done = in_root(tree, ["rpm", *flags, *words], ground.base.timestamp)
-    if done.returncode or "scriptlet failed" in done.stdout:
-        raise Refused(done.stdout)
-    return Result(tree, boot(tree))
+    with accounts.shown(tree, ground.plain):
+        done = in_root(tree, ["rpm", *flags, *words], ground.base.timestamp)
+        if done.returncode or "scriptlet failed" in done.stdout:
+            raise Refused(done.stdout)
+        said = boot(tree)
+    return Result(tree, said)
 
 
 def in_root(

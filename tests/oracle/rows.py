@@ -133,6 +133,35 @@ def _sysusers_names(tree: Path) -> set[str]:
     return {row[1] for row in rows if len(row) > 1 and row[0] in ("u", "g")}
 
 
+_LOCKED = {b"!", b"*", b"!*", b"!!", b""}
+
+
+def _is_same_made_at_boot(difference: Difference) -> bool:
+    """The same lines in another order, or an unusable password written in another way."""
+    ours, its = _texts(difference)
+    return _as_made(ours) == _as_made(its)
+
+
+def _as_made(text: bytes) -> list[list[bytes]]:
+    rows = [line.split(b":") for line in text.splitlines()]
+    for fields in rows:
+        if fields[1] in _LOCKED:
+            fields[1] = b"!"
+            fields[2:3] = fields[2:3] if len(fields) == 4 else [b""]
+    return sorted(rows)
+
+
+def _is_without_passwords(difference: Difference) -> bool:
+    """Lines that only rpm's file has are of accounts in /usr/lib, and have no password."""
+    assert difference.our_place
+    ours, its = _texts(difference)
+    more = [line.split(b":") for line in its.splitlines() if line not in ours.splitlines()]
+    files = [difference.our_place.parents[1] / f"usr/lib/{name}" for name in ("passwd", "group")]
+    lines = [line for file in files if file.exists() for line in file.read_bytes().splitlines()]
+    accounts = {line.split(b":")[0] for line in lines}
+    return all(fields[0] in accounts and fields[1] in _LOCKED for fields in more)
+
+
 # --- rows of their own -------------------------------------------------------------------------
 
 OWN: tuple[Row, ...] = (
@@ -149,6 +178,18 @@ OWN: tuple[Row, ...] = (
         "accounts of a package's sysusers.d are made before its files, as by rpm since 4.19, not "
         "by a trigger at the end: free numbers are given in another order",
         _is_same_but_for_ids),
+    Row("accounts made at boot", ("content",),
+        ("etc/passwd", "etc/group", "etc/shadow", "etc/gshadow"),
+        "where /etc is the machine's own, the first boot makes the accounts of the layer, in its "
+        "own order and with its own spelling of a password that nobody has", _is_same_made_at_boot),
+    Row("told at boot", ("said",), ("boot: Creating user *", "boot: Creating group *"),
+        "the same: systemd-sysusers says what it makes, as it does for every base"),
+    Row("backups of the boot", ("extra",),
+        ("etc/passwd-", "etc/group-", "etc/shadow-", "etc/gshadow-"),
+        "the same: systemd-sysusers keeps a copy of each file that it changes"),
+    Row("passwords of altfiles", ("content",), ("etc/shadow", "etc/gshadow"),
+        "accounts in /usr/lib have no line for a password: none of the layer's has one",
+        _is_without_passwords),
     Row("rpm --verify of links", ("said",),
         ("rpm --verify: ....L....  * /opt/*", "rpm --verify: ....L....  * /usr/local/*"),
         "what /opt and /usr/local have are links into the tree, and rpm wants the thing itself"),

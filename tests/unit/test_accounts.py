@@ -1,5 +1,7 @@
 """Users and groups: read, compared, written for sysusers.d, and planned from it."""
 
+import pytest
+
 from pkglayer.model.accounts import (
     Names,
     Renumbering,
@@ -11,6 +13,7 @@ from pkglayer.model.accounts import (
     split_added,
     to_lines,
     to_sysusers,
+    without_names,
 )
 from pkglayer.model.record import Account
 from pkglayer.model.sysusers import plan_accounts
@@ -174,3 +177,20 @@ class TestPlanAccounts:
 
     def test_line_that_could_forge_another_is_not_taken(self) -> None:
         assert self.plan("u a:0:0 -\n") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "before", "expected"),
+    [
+        ("a:x:1:\nb:x:2:\n", "a:x:1:\n", "a:x:1:\n"),
+        ("b:x:2:\n", "b:x:2:\n", "b:x:2:\n"),
+        ("a:x:1:b,c\n", "a:x:1:\n", "a:x:1:c\n"),
+        ("a:x:1:b\n", "a:x:1:b\n", "a:x:1:b\n"),
+        ("c:x:3:b\n", "", "c:x:3:b\n"),
+        ("b:x:2:2:B:/:/bin/sh\n# note\n", "", "# note\n"),
+    ],
+)
+def test_names_that_only_the_boot_makes_are_taken_out(
+    text: str, before: str, expected: str
+) -> None:
+    assert without_names(text, before, {"b"}) == expected
