@@ -5,6 +5,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from pkglayer.model.fitting import most_fitting
 from pkglayer.model.offer import CACHE, LOCAL, Offer
@@ -86,7 +87,19 @@ class Keeping:
         return [o for o in self._usable(found) if o.nevra.arch == like.nevra.arch]
 
     def _successors(self, offers: Sequence[Offer]) -> list[Offer]:
-        return self._usable(self.sack.obsoleters(offers, everything=True))
+        if not self._any_successor:
+            return []
+        names = {o.nevra.name for o in offers}
+        found = self._usable(self.sack.obsoleters(offers, everything=True))
+        return [o for o in found if o.nevra.name not in names]
+
+    @cached_property
+    def _any_successor(self) -> bool:
+        """Asked once for all of them, since hardly ever there is one."""
+        names = {o.nevra.name for o, _ in self.sack.cached()}
+        names |= {p.nevra.name for p in self.packages}
+        there = self.sack.available(sorted(names)) if names else []
+        return bool(there and self.sack.obsoleters(there, everything=True))
 
     def _usable(self, offers: Sequence[Offer]) -> list[Offer]:
         return [o for o in offers if o not in self.hidden and not self.sack.is_excluded(o)]

@@ -252,11 +252,9 @@ class View:
         return self.offers(found)
 
     def obsoleters(self, offers: Sequence[Offer], *, everything: bool = False) -> list[Offer]:
-        """What takes the place of one of these under another name."""
+        """What takes the place of one of these; often another version of itself is among it."""
         query = self.query(everything=everything).available()
-        found = self.offers(query.filter(obsoletes=[self.objects[o] for o in offers]))
-        names = {o.nevra.name for o in offers}
-        return [o for o in found if o.nevra.name not in names]
+        return self.offers(query.filter(obsoletes=[self.objects[o] for o in offers]))
 
     def obsoleted(self, offer: Offer) -> list[Offer]:
         """What the offer's Obsoletes mean, base packages among it."""
