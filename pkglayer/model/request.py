@@ -6,7 +6,7 @@ files; this module turns both into one `Request` and back. It resolves nothing.
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pkglayer.model.errors import StateError, UsageError
@@ -71,6 +71,9 @@ class Want:
         # JSON knows lists only, and a want must be hashable.
         object.__setattr__(self, "exclude", tuple(self.exclude))
         object.__setattr__(self, "args", tuple(self.args))
+
+
+_DEFAULTS: Mapping[str, Any] = vars(Want(""))
 
 
 @dataclass(frozen=True)
@@ -145,14 +148,13 @@ def from_origin(refspec: str, group: Mapping[str, str]) -> Request:
 
 def want_to_row(want: Want) -> dict[str, Any]:
     """A want as JSON values, without what is by default."""
-    defaults = asdict(Want(""))
-    values = asdict(want).items()
-    return {k.replace("_", "-"): v for k, v in values if k == "spec" or v != defaults[k]}
+    values = vars(want).items()
+    return {k.replace("_", "-"): v for k, v in values if k == "spec" or v != _DEFAULTS[k]}
 
 
 def want_from_row(row: Mapping[str, Any]) -> Want:
     """Read `want_to_row`'s values back; raises KeyError or TypeError for what it does not know."""
-    known = {k: type(v) for k, v in asdict(Want("")).items()}
+    known = {k: type(v) for k, v in _DEFAULTS.items()}
     values = {k.replace("-", "_"): v for k, v in row.items()}
     for key, value in values.items():
         if key not in known:

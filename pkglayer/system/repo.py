@@ -21,7 +21,7 @@ from gi.repository import Gio, GLib, OSTree  # noqa: E402  (require_version must
 
 from pkglayer.log import log  # noqa: E402
 from pkglayer.model.errors import StateError  # noqa: E402
-from pkglayer.model.objects import Commit, DirTree, FileInfo, Xattrs  # noqa: E402
+from pkglayer.model.objects import Commit, DirTree, FileInfo, Xattrs, parse_dirtree  # noqa: E402
 from pkglayer.system.objectwriter import ObjectWriter  # noqa: E402
 from pkglayer.system.repoerrors import ostree_errors  # noqa: E402
 from pkglayer.system.repotree import Tree  # noqa: E402
@@ -110,14 +110,12 @@ class Repo:
     def read_dirtree(self, checksum: str) -> DirTree:
         """A directory's content by its dirtree checksum; cached, since trees never change."""
         if checksum not in self._trees:
-            files, dirs = self._load_dirtree(checksum)
-            self._trees[checksum] = DirTree(
-                {name: _hex(row.get_child_value(1)) for name, row in _rows(files)},
-                {
-                    name: (_hex(row.get_child_value(1)), _hex(row.get_child_value(2)))
-                    for name, row in _rows(dirs)
-                },
-            )
+            with ostree_errors(f"corrupt or missing directory object {checksum}", StateError):
+                _, variant = self.handle.load_variant(OSTree.ObjectType.DIR_TREE, checksum)
+            try:
+                self._trees[checksum] = parse_dirtree(variant.get_data_as_bytes().get_data() or b"")
+            except ValueError as e:
+                raise StateError(f"corrupt directory object {checksum}: {e}") from e
         return self._trees[checksum]
 
     def find(self, tree: tuple[str, str], path: str) -> str | tuple[str, str] | None:
@@ -419,12 +417,6 @@ def open_repo(path: Path) -> Repo:
     with ostree_errors(f"cannot open the repository {path}", StateError):
         handle.open(None)
     return Repo(handle)
-
-
-def _rows(array: Any) -> Iterator[tuple[str, Any]]:
-    for number in range(array.n_children()):
-        row = array.get_child_value(number)
-        yield row.get_child_value(0).get_string(), row
 
 
 def _find_row(array: Any, name: str) -> Any:

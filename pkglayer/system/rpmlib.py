@@ -21,6 +21,7 @@ from pkglayer.model.scriptlet import Scriptlet
 LEAD_SIZE = 96
 MAX_HEADER = 256 << 20
 CHUNK = 1 << 20
+_ODD_NAMES = frozenset({"", ".", ".."})
 
 _SCRIPT_TAGS = {
     "pretrans": "pretrans",
@@ -130,8 +131,7 @@ def _files(h: Any, nevra: Nevra) -> Iterator[FileEntry]:
 
 
 def _check_path(path: str, nevra: Nevra) -> None:
-    parts = path.split("/")
-    if not path.startswith("/") or "\0" in path or any(p in ("", ".", "..") for p in parts[1:]):
+    if path[:1] != "/" or "\0" in path or not _ODD_NAMES.isdisjoint(path.split("/")[1:]):
         raise PackageError(
             f"{nevra} has the file name {path!r}, which is not a plain absolute path",
             hint="do not install this package; tell whoever made it",
