@@ -62,7 +62,7 @@ class LinkDir:
         if parent not in self._made:
             info = self.dirmeta(parent) or FileInfo(stat.S_IFDIR | 0o755, 0, 0, 0, "", ())
             self.put_dir(parent, info)
-        return self.path / path
+        return Path(f"{self.path}/{path}")
 
 
 def _clear(target: Path) -> None:

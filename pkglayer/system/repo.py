@@ -183,7 +183,7 @@ class Repo:
 
     def object_path(self, checksum: str) -> Path:
         """Where a content object lies; in a `bare` repository it is the file itself."""
-        return self.path / "objects" / checksum[:2] / f"{checksum[2:]}.file"
+        return Path(f"{self.path}/objects/{checksum[:2]}/{checksum[2:]}.file")
 
     @property
     def min_free_space(self) -> int:
