@@ -174,10 +174,10 @@ class Repo:
 
     def count_directories(self, tree: tuple[str, str]) -> int:
         """How many directories a tree has, itself included."""
-        with ostree_errors("corrupt or missing directory object", StateError):
-            _, variant = self.handle.load_variant(OSTree.ObjectType.DIR_TREE, tree[0])
-        below = (row.get_child_value(1) for _, row in _rows(variant.get_child_value(1)))
-        return 1 + sum(self.count_directories((_hex(contents), "")) for contents in below)
+        _files, dirs = self._load_dirtree(tree[0])
+        rows = (dirs.get_child_value(number) for number in range(dirs.n_children()))
+        below = (_hex(row.get_child_value(1)) for row in rows)
+        return 1 + sum(self.count_directories((contents, "")) for contents in below)
 
     # --- content ---------------------------------------------------------------------------
 
