@@ -3,7 +3,7 @@
 python -m tests.bench [--base FILES]... [--case NAME]... [--runs N] [--tool NAME]... [--facts]
                      [--add]
 
-The report is written after each base; with --add what it has already stays where nothing new came.
+The report is written after each case; with --add what it has already stays where nothing new came.
 """
 
 import argparse
@@ -38,7 +38,9 @@ def main() -> None:
     for files in wanted.base:
         base = made.base(files, say)
         with tempfile.TemporaryDirectory(prefix="run-", dir=made.cache) as work:
-            rows = report.merge(rows, _measure_base(made, base, cases, Path(work), wanted))
+            for row in _measure_base(made, base, cases, Path(work), wanted):
+                rows = report.merge(rows, [row])
+                report.write(rows, facts, machine())
         if not wanted.case or wanted.facts:
             with tempfile.TemporaryDirectory(prefix="run-", dir=made.cache) as work:
                 facts = report.merge_facts(facts, _measure_facts(made, base, Path(work)))
