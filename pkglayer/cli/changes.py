@@ -170,8 +170,11 @@ def reconcile(common: Common) -> None:
     do. Example: pkglayer reconcile
     """
     from pkglayer.engine import verbs
+    from pkglayer.engine.notices import lost_notices
 
     with common.changing() as session:
+        for text in lost_notices(session):
+            session.progress.note(text)
         done = verbs.reconcile(session)
         if done.outcome is not None:
             session.progress.note(f"reconciling: {done.reason}")

@@ -29,7 +29,7 @@ from pkglayer.system import config, layerfiles, space
 from pkglayer.system.objectwriter import OBJECTS_PREFIX
 from pkglayer.system.repo import Repo
 from pkglayer.system.rpmhome import DB_PATHS
-from pkglayer.system.statefiles import read_state
+from pkglayer.system.statefiles import drop_unfinished, read_state
 from pkglayer.system.sysroot import Sysroot, open_sysroot
 
 BASE_FILES = (
@@ -280,9 +280,11 @@ def _known_wish(session: Session) -> Wish | None:
 
 
 def _write_history(session: Session, entry: HistoryEntry) -> None:
-    from pkglayer.system import history
+    from pkglayer.system import awaited, history
 
     try:
+        if entry.outcome == "done":
+            awaited.remember(session.sysroot, entry.command, entry.before)
         history.History(history_path(session.sysroot)).add(entry)
     except (OSError, PkglayerError) as e:
         session.progress.note(f"the history could not be written: {e}")
@@ -301,6 +303,7 @@ def _next_boot(session: Session) -> str:
 def _sweep(sysroot: Sysroot) -> bool:
     """Remove what a killed run left, and tell if there was any; its mounts went with its mount
     namespace, what it left in the repository goes when this run cleans up."""
+    drop_unfinished(history_path(sysroot).parent)
     found = list(sysroot.private_dir.glob("work-*"))
     found += (sysroot.repo.path / "tmp").glob(f"{OBJECTS_PREFIX}*")
     for left in found:

@@ -24,7 +24,7 @@ from pathlib import Path
 from threading import BoundedSemaphore
 
 from pkglayer.model.objects import Xattrs
-from pkglayer.system.mounts import sync_filesystem
+from pkglayer.system.mounts import sync_directory, sync_filesystem
 
 OBJECTS_PREFIX = "pkglayer-objects-"
 """Of the directories below the repository's `tmp`; one that a killed run left can go."""
@@ -122,7 +122,7 @@ class ObjectWriter:
                 os.rename(f"{self._staging}/{name}", self._object(name))
         if sync:
             for prefix in made:
-                _sync_directory(Path(self._objects, prefix))
+                sync_directory(Path(self._objects, prefix))
         self.discard()
 
     def discard(self) -> None:
@@ -211,11 +211,3 @@ def _write_all(fd: int, data: bytes) -> None:
     done = os.write(fd, data)
     while done < len(data):
         done += os.write(fd, memoryview(data)[done:])
-
-
-def _sync_directory(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -1,7 +1,8 @@
 """Small JSON files below /var/lib/pkglayer that outlive a run: read whole, replaced whole.
 
-`read_state(path)`, `write_state(path, data)`. Losing one loses a date or a forecast and no wish:
-what is wanted lives in origins and layer files.
+`read_state(path)`, `write_state(path, data)`; they are written under the sysroot's lock, so that
+`drop_unfinished` can remove what a killed run left of a write. Losing one loses a date or a
+forecast and no wish: what is wanted lives in origins and layer files.
 """
 
 import json
@@ -12,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from pkglayer.model.errors import StateError
+from pkglayer.system.mounts import sync_directory
 
 MAX_BYTES = 16 << 20
+_UNFINISHED = ".new"
 
 
 def read_state(path: Path) -> dict[str, Any] | None:
@@ -35,7 +38,7 @@ def read_state(path: Path) -> dict[str, Any] | None:
 def write_state(path: Path, data: Mapping[str, Any]) -> None:
     """Replace the file as a whole; readable by all, durable before this returns."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    handle, name = tempfile.mkstemp(_UNFINISHED, f".{path.name}-", path.parent)
     made = Path(name)
     try:
         with os.fdopen(handle, "w") as file:
@@ -45,6 +48,13 @@ def write_state(path: Path, data: Mapping[str, Any]) -> None:
             os.fchmod(file.fileno(), 0o644)
             os.fsync(file.fileno())
         made.replace(path)
+        sync_directory(path.parent)
     except BaseException:
         made.unlink(missing_ok=True)
         raise
+
+
+def drop_unfinished(directory: Path) -> None:
+    """Remove what writes that were cut short left beside the files."""
+    for path in directory.glob(f".*{_UNFINISHED}"):
+        path.unlink(missing_ok=True)
