@@ -9,19 +9,14 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.faults.scenes import SCENES, build_scene
-from tests.faults.sweep import (
-    Sweep,
-    count_points,
-    every_fault,
-    every_signal,
-    every_strike,
-    strike_all,
-)
+from tests.faults.powercut import run_apart, sweep_scene
+from tests.faults.scenes import BOOTED, SCENES, build_scene, build_stage
+from tests.faults.sweep import count_points, every_fault, every_signal, every_strike, strike_all
 from tests.support.cli import PROJECT
 
 REPORT = PROJECT / "build/reports/sweep.json"
@@ -49,20 +44,16 @@ class _Counter:
 def main() -> int:
     """Run it all; the exit code is 0 when nothing failed."""
     began, failures = time.monotonic(), []
-    totals: dict[str, int] = dict.fromkeys(KINDS, 0)
+    totals: dict[str, int] = dict.fromkeys((*KINDS, "power_cuts"), 0)
     rows = []
-    for name in SCENES:
-        with tempfile.TemporaryDirectory(prefix="sweep-", dir="/var/tmp") as where:
-            for kind, sweep in _sweep_scene(name, Path(where)):
-                rows.append((name, kind, sweep.points, len(sweep.failures)))
-                totals[kind] += sweep.points
-                failures += sweep.failures
-                _say(f"{name:10} {kind:14} {sweep.points:6} struck {len(sweep.failures):3} failed")
+    for name, kind, number, failed in _sweep_all():
+        rows.append((name, kind, number, len(failed)))
+        totals[kind] += number
+        failures += failed
+        _say(f"{name:16} {kind:14} {number:6} struck {len(failed):3} failed")
     hostile, escapes = _run_tests(HOSTILE), _run_tests(ESCAPES)
     report = {
         **totals,
-        # A virtual machine's power cuts are not part of this harness.
-        "power_cuts": 0,
         "hostile_inputs": hostile["passed"],
         "escapes": escapes["passed"],
         "failures": len(failures) + hostile["failed"] + escapes["failed"],
@@ -73,20 +64,29 @@ def main() -> int:
     }
     REPORT.parent.mkdir(parents=True, exist_ok=True)
     REPORT.write_text(json.dumps(report, indent=1) + "\n")
-    for key in (*KINDS, "power_cuts", "hostile_inputs", "escapes", "failures"):
+    for key in (*totals, "hostile_inputs", "escapes", "failures"):
         _say(f"{key:16} {report[key]:6}")
     for text in failures:
         _say(text)
     return 1 if report["failures"] else 0
 
 
-def _sweep_scene(name: str, where: Path) -> list[tuple[str, Sweep]]:
-    scene = build_scene(name, where)
-    points = count_points(scene)
-    return [
-        (kind, strike_all(scene, strikes(points, STEP if kind == "kill_points" else 3 * STEP)))
-        for kind, strikes in KINDS.items()
-    ]
+def _sweep_all() -> Iterator[tuple[str, str, int, list[str]]]:
+    """Of each scene and kind of strike: how often it struck, and what failed."""
+    with tempfile.TemporaryDirectory(prefix="sweep-", dir="/var/tmp") as where:
+        stage = build_stage(Path(where) / "stage")
+        for name in SCENES:
+            scene = build_scene(name, Path(where) / name, stage)
+            points = count_points(scene)
+            for kind, strikes in KINDS.items():
+                step = STEP if kind == "kill_points" else 3 * STEP
+                sweep = strike_all(scene, strikes(points, step))
+                yield name, kind, sweep.points, sweep.failures
+    for name, options in [*((n, ()) for n in SCENES), *((n, ("booted",)) for n in BOOTED)]:
+        found = sweep_scene(name, STEP, *options)
+        yield " ".join((name, *options)), "power_cuts", found["cuts"], found["failures"]
+    found = run_apart("tests.faults.vmcuts", str(STEP))
+    yield "virtual machine", "power_cuts", found["cuts"], found["failures"]
 
 
 def _run_tests(files: tuple[str, ...]) -> Counter[str]:

@@ -1,26 +1,34 @@
 """The transactions that are struck: each a sysroot before, the words of the verb, and its outcome.
 
+`BOOTED` names those that are also played on a system that runs, where the new state is staged and
+put in place at the shutdown.
+
 Everything is small (a base of a dozen packages, two packages layered), so that hundreds of runs
-take minutes. A scene restores its sysroot from a copy, hard links kept.
+take minutes. What all scenes start from is built once (`build_stage`) and copied; a scene restores
+its sysroot from a copy, hard links kept.
 """
 
+import shlex
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.faults.snapshot import Seen, list_paths, own_refs, read_state
+from tests.support.booted import run_booted
 from tests.support.cli import run_pkglayer
-from tests.support.ostree import Base, commit_base_update, make_base, make_sysroot, run_ostree
-from tests.support.repos import make_repo, repo_file
+from tests.support.ostree import run_ostree
 from tests.support.rpms import build_rpm, config
+from tests.support.scene import Scene as Stage
+from tests.support.scene import make_scene
 from tests.support.trees import File
 
 
 @dataclass(frozen=True)
 class Scene:
-    """`old` and `new` are the states before and after; `paths` and `refs` what is there after."""
+    """`old` and `new` are the states before and after; `paths` and `refs` what is there after;
+    `booted` whether it is a system that runs, from its start to its shutdown."""
 
     name: str
     words: tuple[str, ...]
@@ -30,27 +38,21 @@ class Scene:
     new: Seen
     paths: frozenset[str]
     refs: tuple[tuple[str, str], ...]
+    booted: bool = False
+
+    def play(self, *words: str) -> None:
+        """Run pkglayer with the scene's own words, or with others; raises AssertionError."""
+        play(self.sysroot, words or self.words, booted=self.booted)
 
     def restore(self) -> None:
         """Put the sysroot back to what it was before."""
         copy(self.pristine, self.sysroot)
 
 
-@dataclass(frozen=True)
-class Stage:
-    """What the scenes are played on."""
-
-    directory: Path
-    base: Base
-    sysroot: Path
-
-
 def build_stage(directory: Path) -> Stage:
     """A base that boots app-1, a repository with app and its library, a sysroot."""
     directory.mkdir(parents=True, exist_ok=True)
-    repo = make_repo(directory / "rpms", _packages(directory / "built-1", "1"))
-    base = make_base(directory, {"etc/yum.repos.d/test.repo": repo_file("test", repo)})
-    return Stage(directory, base, make_sysroot(directory, base))
+    return make_scene(directory, _packages(directory / "built-1", "1"))
 
 
 def _packages(where: Path, version: str) -> list[Path]:
@@ -72,9 +74,8 @@ def _packages(where: Path, version: str) -> list[Path]:
 
 
 def _update_base(stage: Stage) -> None:
-    newer = _packages(stage.directory / "built-2", "2")
-    make_repo(stage.directory / "rpms", newer)
-    commit_base_update(stage.base, "2", {"usr/share/note": "two\n"})
+    stage.publish(*_packages(stage.tmp / "built-2", "2"))
+    stage.update_base("2", {"usr/share/note": "two\n"})
 
 
 def _install(stage: Stage) -> tuple[str, ...]:
@@ -82,37 +83,37 @@ def _install(stage: Stage) -> tuple[str, ...]:
 
 
 def _uninstall(stage: Stage) -> tuple[str, ...]:
-    run_pkglayer("install", "app", sysroot=stage.sysroot)
+    stage.run("install", "app")
     return ("uninstall", "app")
 
 
 def _upgrade(stage: Stage) -> tuple[str, ...]:
-    run_pkglayer("install", "app", sysroot=stage.sysroot)
+    stage.run("install", "app")
     _update_base(stage)
     # Metadata of the same second counts as fresh, however short it is kept.
     return ("upgrade", "--refresh")
 
 
 def _rollback(stage: Stage) -> tuple[str, ...]:
-    run_pkglayer("install", "app", sysroot=stage.sysroot)
+    stage.run("install", "app")
     return ("rollback",)
 
 
 def _cleanup(stage: Stage) -> tuple[str, ...]:
-    run_pkglayer("install", "app", sysroot=stage.sysroot)
-    run_pkglayer("uninstall", "app", sysroot=stage.sysroot)
+    stage.run("install", "app")
+    stage.run("uninstall", "app")
     return ("cleanup", "--rollback", "--cache", "--metadata")
 
 
 def _reconcile(stage: Stage) -> tuple[str, ...]:
-    run_pkglayer("install", "app", sysroot=stage.sysroot)
+    stage.run("install", "app")
     _update_base(stage)
     run_ostree("admin", "upgrade", f"--sysroot={stage.sysroot}", "--os=test")
     return ("reconcile", "--refresh")
 
 
 def _local(stage: Stage) -> tuple[str, ...]:
-    rpm = build_rpm(stage.directory, "tool", files={"usr/bin/tool": File("#!/bin/sh\n", 0o755)})
+    rpm = build_rpm(stage.tmp, "tool", files={"usr/bin/tool": File("#!/bin/sh\n", 0o755)})
     return ("install", "--idempotent", str(rpm), "--no-gpg-check", str(rpm))
 
 
@@ -127,18 +128,30 @@ SCENES: dict[str, Callable[[Stage], tuple[str, ...]]] = {
 }
 
 
-def build_scene(name: str, directory: Path) -> Scene:
-    """Set the scene, play it once undisturbed, and put it back."""
-    stage = build_stage(directory)
+BOOTED = ("install", "uninstall", "upgrade", "rollback")
+
+
+def build_scene(name: str, directory: Path, original: Stage, *, booted: bool = False) -> Scene:
+    """Set the scene below `directory`, play it once undisturbed, and put it back."""
+    directory.mkdir(parents=True, exist_ok=True)
+    stage = original.copy_to(directory)
     words = SCENES[name](stage)
     sysroot, pristine = stage.sysroot, directory / "pristine"
     copy(sysroot, pristine)
     old = read_state(sysroot)
-    run_pkglayer(*words, sysroot=sysroot)
+    play(sysroot, words, booted=booted)
     new = read_state(sysroot)
     paths, refs = frozenset(list_paths(sysroot)), tuple(sorted(own_refs(sysroot).items()))
     copy(pristine, sysroot)
-    return Scene(name, words, sysroot, pristine, old, new, paths, refs)
+    return Scene(name, words, sysroot, pristine, old, new, paths, refs, booted)
+
+
+def play(sysroot: Path, words: Sequence[str], *, booted: bool) -> None:
+    """Run pkglayer on the sysroot; where it is to be booted, from its start to its shutdown."""
+    if booted:
+        run_booted(sysroot, shlex.join(["pkglayer", *words]))
+    else:
+        run_pkglayer(*words, sysroot=sysroot)
 
 
 def copy(source: Path, target: Path) -> None:

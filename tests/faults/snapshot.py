@@ -5,7 +5,9 @@ there, and nothing else, once a later run has cleaned up.
 """
 
 import hashlib
+import os
 import re
+import stat
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +23,9 @@ _VARIES = ("ostree/deploy/test/var/cache", "ostree/repo/tmp/cache", "ostree/repo
 
 @dataclass(frozen=True)
 class Seen:
-    """Each deployment with its origin, the remote refs, the boot loader entries."""
+    """Each deployment with its origin and its /etc, the remote refs, the boot loader entries."""
 
-    deployments: tuple[tuple[str, str, str], ...]
+    deployments: tuple[tuple[str, str, str, str], ...]
     refs: tuple[str, ...]
     entries: tuple[str, ...]
 
@@ -31,11 +33,21 @@ class Seen:
 def read_state(sysroot: Path) -> Seen:
     """Read the state; serial numbers and the number of the boot directory are left out."""
     found = deployments(sysroot)
-    rows = tuple((d.stateroot, d.checksum, d.origin) for d in found)
+    rows = tuple((d.stateroot, d.checksum, d.origin, _digest(d.path / "etc")) for d in found)
     for deployment in found:
         if not (deployment.path / "usr/bin").is_dir():
             raise AssertionError(f"the deployment {deployment.path} has no content")
     return Seen(rows, _foreign_refs(sysroot), _entries(sysroot))
+
+
+def _digest(directory: Path) -> str:
+    """Names and contents: files of /etc are copies, which no repository checks."""
+    digest = hashlib.sha256()
+    for path in sorted(directory.rglob("*")):
+        digest.update(f"{path.relative_to(directory)} {path.lstat().st_mode}\n".encode())
+        if path.is_file() and not path.is_symlink():
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def own_refs(sysroot: Path) -> dict[str, str]:
@@ -98,12 +110,21 @@ def find_mounts(below: Path) -> list[str]:
     return sorted(found)
 
 
-def fingerprint(sysroot: Path) -> str:
-    """The same for two sysroots that hold the same, whatever lies in work directories."""
+def fingerprint(sysroot: Path, *, contents: bool = False) -> str:
+    """The same for two sysroots that hold the same, whatever lies in work directories.
+
+    Without `contents` files that differ in nothing but their bytes count as the same.
+    """
     digest = hashlib.sha256()
+    seen: set[int] = set()
     for path in sorted(sysroot.rglob("*")):
         name = _TEMPORARY.sub("", str(path.relative_to(sysroot)))
         info = path.lstat()
         size = 0 if path.is_dir() else info.st_size
         digest.update(f"{name} {info.st_mode} {size} {info.st_nlink}\n".encode(errors="replace"))
+        if path.is_symlink():
+            digest.update(os.fsencode(path.readlink()))
+        elif contents and stat.S_ISREG(info.st_mode) and info.st_ino not in seen:
+            seen.add(info.st_ino)
+            digest.update(path.read_bytes())
     return digest.hexdigest()

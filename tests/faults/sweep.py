@@ -5,11 +5,14 @@ the next run succeeds, and leaves what a run without any trouble leaves: not one
 """
 
 import errno
+import os
 import signal
 import subprocess
 import time
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from queue import SimpleQueue
 
 from tests.faults.points import Strike, Struck, run_struck
 from tests.faults.scenes import Scene
@@ -21,7 +24,6 @@ from tests.faults.snapshot import (
     own_refs,
     read_state,
 )
-from tests.support.cli import run_pkglayer
 from tests.support.witness import fsck
 
 _SETTLE_SECONDS = 10.0
@@ -29,9 +31,9 @@ _SETTLE_SECONDS = 10.0
 
 @dataclass
 class Sweep:
-    """What the strikes at one scene showed so far."""
+    """What the strikes at one scene showed so far; `recovered` has a fingerprint of each disk that
+    a next run was seen to recover from."""
 
-    scene: Scene
     points: int = 0
     failures: list[str] = field(default_factory=list)
     recovered: set[str] = field(default_factory=set)
@@ -67,38 +69,58 @@ def every_signal(points: int, step: int = 1, start: int = 1) -> Iterator[Strike]
 
 
 def strike_all(scene: Scene, strikes: Iterable[Strike]) -> Sweep:
-    """Strike again and again, each time from the same start."""
-    sweep = Sweep(scene)
-    for strike in strikes:
-        scene.restore()
-        done = run_struck(scene.words, scene.sysroot, strike)
-        if not done.hit:
-            continue
-        sweep.points += 1
+    """Strike again and again, each time from the same start, at as many twins of the scene as there
+    are processors."""
+    sweep = Sweep()
+    number = os.cpu_count() or 1
+    twins: SimpleQueue[Scene] = SimpleQueue()
+    for twin in range(number):
+        twins.put(replace(scene, sysroot=scene.sysroot.with_name(f"sysroot-{twin}")))
+
+    def strike_one(strike: Strike) -> tuple[bool, str]:
+        twin = twins.get()
         try:
-            check(sweep, strike, done)
-        except (AssertionError, subprocess.SubprocessError) as e:
-            sweep.failures.append(f"{scene.name}, {strike} ({done.what}): {e}")
+            return _strike(twin, strike, sweep.recovered)
+        finally:
+            twins.put(twin)
+
+    with ThreadPoolExecutor(number) as pool:
+        for hit, failure in pool.map(strike_one, strikes):
+            sweep.points += hit
+            sweep.failures += [failure] if failure else []
     return sweep
 
 
-def check(sweep: Sweep, strike: Strike, done: Struck) -> None:
-    """Raise AssertionError for whatever breaks the rules."""
-    scene = sweep.scene
+def _strike(scene: Scene, strike: Strike, recovered: set[str]) -> tuple[bool, str]:
+    """Whether the strike came, and what was wrong after it."""
+    scene.restore()
+    done = run_struck(scene.words, scene.sysroot, strike)
+    if not done.hit:
+        return False, ""
+    try:
+        check(scene, strike, done, recovered)
+    except (AssertionError, subprocess.SubprocessError) as e:
+        return True, f"{scene.name}, {strike} ({done.what}): {e}"
+    return True, ""
+
+
+def check(scene: Scene, strike: Strike, done: Struck, recovered: set[str]) -> None:
+    """Raise AssertionError for whatever breaks the rules; `recovered` are the fingerprints of what
+    a next run was seen to recover from."""
     _wait_for_peace(scene)
     seen = read_state(scene.sysroot)
     # On a disk that stays full not even a ref can be written back.
     lenient = strike.mode == signal.SIGKILL or strike.repeat
-    is_new = _tell(scene, seen, refs_may_differ=lenient)
+    is_new = tell(scene, seen, refs_may_differ=lenient)
     _check_answer(scene, strike, done, is_new=is_new)
     fsck(scene.sysroot / "ostree/repo")
     mark = fingerprint(scene.sysroot)
-    if mark not in sweep.recovered:
-        _check_recovery(scene, is_new=is_new)
-        sweep.recovered.add(mark)
+    if mark not in recovered:
+        check_recovery(scene, is_new=is_new)
+        recovered.add(mark)
 
 
-def _tell(scene: Scene, seen: Seen, *, refs_may_differ: bool) -> bool:
+def tell(scene: Scene, seen: Seen, *, refs_may_differ: bool) -> bool:
     """Whether the state is the new one; after a kill a remote's ref may be ahead of it.
 
     Such a ref only says what the remote had: the deployments do not follow it by themselves.
@@ -134,11 +156,9 @@ def _wait_for_peace(scene: Scene) -> None:
         time.sleep(0.05)
 
 
-def _check_recovery(scene: Scene, *, is_new: bool) -> None:
-    words = ("cleanup",) if is_new else scene.words
-    again = run_pkglayer(*words, sysroot=scene.sysroot, check=False)
-    if again.returncode != 0:
-        raise AssertionError(f"the next run fails: {again.stdout}{again.stderr}")
+def check_recovery(scene: Scene, *, is_new: bool) -> None:
+    """Raise AssertionError unless the next run succeeds and leaves what an undisturbed one does."""
+    scene.play(*(("cleanup",) if is_new else scene.words))
     if read_state(scene.sysroot) != scene.new:
         raise AssertionError("the next run leads to another state")
     fsck(scene.sysroot / "ostree/repo")

@@ -1,44 +1,77 @@
 """A sample of the sweep in every test run; `make sweep` strikes at each point."""
 
 from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from tests.faults.points import Strike, run_struck
-from tests.faults.scenes import SCENES, Scene, build_scene
+from tests.faults.powercut import sweep_scene
+from tests.faults.scenes import SCENES, Scene, build_scene, build_stage
 from tests.faults.sweep import count_points, every_fault, every_signal, every_strike, strike_all
 
 Strikes = Callable[[int, int, int], Iterable[Strike]]
+Played = Callable[[str], tuple[Scene, int]]
 
 
-def sample(scene: Scene, strikes: Strikes, number: int, start: int) -> None:
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
+    """Builds a scene and counts its points, once for all tests; the strikes put it back."""
+    directory = tmp_path_factory.mktemp("scenes")
+    stage = build_stage(directory / "stage")
+
+    @cache
+    def build(name: str) -> tuple[Scene, int]:
+        scene = build_scene(name, directory / name, stage)
+        return scene, count_points(scene)
+
+    return build
+
+
+def sample(played: tuple[Scene, int], strikes: Strikes, number: int, start: int) -> None:
     """Strike at about `number` points spread over the whole run."""
-    points = count_points(scene)
+    scene, points = played
     sweep = strike_all(scene, strikes(points, max(1, points // number), start))
     assert sweep.points > 0
     assert sweep.failures == []
 
 
 @pytest.mark.parametrize("name", sorted(SCENES))
-def test_killed(tmp_path: Path, name: str) -> None:
-    sample(build_scene(name, tmp_path), every_strike, 3, 7)
+def test_killed(played: Played, name: str) -> None:
+    sample(played(name), every_strike, 3, 7)
 
 
 @pytest.mark.parametrize("name", ["install", "upgrade"])
-def test_a_call_fails(tmp_path: Path, name: str) -> None:
-    sample(build_scene(name, tmp_path), every_fault, 1, 300)
+def test_a_call_fails(played: Played, name: str) -> None:
+    sample(played(name), every_fault, 1, 300)
 
 
 @pytest.mark.parametrize("name", ["install"])
-def test_interrupted(tmp_path: Path, name: str) -> None:
-    sample(build_scene(name, tmp_path), every_signal, 1, 700)
+def test_interrupted(played: Played, name: str) -> None:
+    sample(played(name), every_signal, 1, 700)
 
 
-def test_the_counter_sees_what_a_run_does(tmp_path: Path) -> None:
+def test_the_counter_sees_what_a_run_does(played: Played) -> None:
     """Were it blind, the sweep would pass without having looked."""
-    scene = build_scene("install", tmp_path)
-    done = run_struck(scene.words, scene.sysroot, Strike())
-    assert done.exit_code == 0
-    assert done.points > 300
-    assert done.points > 30 * run_struck(("status",), scene.sysroot, Strike()).points
+    scene, points = played("install")
+    scene.restore()
+    assert points > 300
+    assert points > 30 * run_struck(("status",), scene.sysroot, Strike()).points
+
+
+needs_fuse = pytest.mark.skipif(not Path("/dev/fuse").exists(), reason="disks are served by FUSE")
+
+
+@needs_fuse
+@pytest.mark.parametrize("options", [[], ["booted"]], ids=["", "booted"])
+def test_power_cuts(options: list[str]) -> None:
+    found = sweep_scene("install", 80, *options)
+    assert found["cuts"] > 1
+    assert found["failures"] == []
+
+
+@needs_fuse
+def test_a_cut_shows_what_was_not_synced() -> None:
+    """Were the disk to keep what was never flushed, any program would pass."""
+    assert sweep_scene("install", 40, "unsynced")["failures"] != []

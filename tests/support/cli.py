@@ -72,8 +72,12 @@ def read_until(running: subprocess.Popen[str], word: str) -> str:
 
 
 def clean_environment() -> dict[str, str]:
-    """Return the variables that a run of pkglayer in a test gets, the same on each machine."""
-    return {
+    """Return the variables that a run of pkglayer in a test gets, the same on each machine.
+
+    A boot id for libostree is passed on: what a pull left in an earlier boot it does not trust.
+    """
+    own = {k: v for k, v in os.environ.items() if k == "OSTREE_BOOTID"}
+    return own | {
         "PATH": os.environ["PATH"],
         "HOME": os.environ.get("HOME", "/root"),
         "LANG": "C.UTF-8",

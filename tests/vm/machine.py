@@ -44,14 +44,22 @@ class Machine:
     full: world.World
     source: Path
 
-    def run(self, script: str, *, timeout: float = 900) -> BootResult:
-        """Boot the default entry, run the script, power off; fails unless the script exits 0."""
+    def run(
+        self, script: str, *, timeout: float = 900, log: Path | None = None,
+        cut_after: float | None = None,
+    ) -> BootResult:  # fmt: skip
+        """Boot the default entry, run the script, power off; fails unless the script exits 0.
+
+        `log` and `cut_after` are those of `boot`.
+        """
         result = boot(
             self.image,
             PROLOGUE + script,
             files={"source.tar": self.source},
             data=self.full.data_image,
             timeout=timeout,
+            log=log,
+            cut_after=cut_after,
         )
         assert result.rc == 0, result.output
         return result

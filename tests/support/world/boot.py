@@ -15,10 +15,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.disklog import logging_nodes
 from tests.support.world.model import WorldError
 
 _MEMORY = 2048  # MiB
 _SECTOR = 512
+_POLL_SECONDS = 0.1
+
+
+class PowerCut(Exception):
+    """The machine went down before its script had ended, as it was to."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +56,16 @@ def boot(
     entry: int = 0,
     timeout: float = 600,
     snapshot: bool = False,
+    log: Path | None = None,
+    cut_after: float | None = None,
 ) -> BootResult:
     """Boot entry number `entry` of `image` (0: the default, 1: the one before), run `script`.
 
     `files` are put beside the script: name -> a path or the text itself. `data` is a world's data
-    image, mounted at /run/world-data. `snapshot` forgets all writes. The script's own exit code
-    and output come back; a boot that brings no result raises WorldError with the console's end.
+    image, mounted at /run/world-data. `snapshot` forgets all writes; `log` writes them
+    down; `cut_after` kills the machine so many seconds after its script began. The script's own
+    exit code and output come back; a boot that brings no result raises WorldError with the
+    console's end, or PowerCut where the machine was to be killed or ended by itself before that.
     """
     console = image.with_suffix(".console")
     with tempfile.TemporaryDirectory(prefix="boot-") as directory:
@@ -65,16 +75,19 @@ def boot(
         command = [
             *_machine(),
             *_kernel(image, chosen, work),
-            *_disk(image, "root", snapshot=snapshot, cache="unsafe"),
+            *(_logged_disk(image, log) if log else []),
+            *([] if log else _disk(image, "root", snapshot=snapshot, cache="unsafe")),
             *_disk(work / "test.tar", "worldtest", readonly=True),
             *(_disk(data, "worlddata", readonly=True) if data else []),
             *(word for disk in disks for word in _disk(disk, disk.stem, readonly=True)),
             *("-serial", f"file:{console}", "-serial", f"file:{work}/output"),
         ]
         start = time.monotonic()
-        _run(command, timeout, console)
+        _run(command, timeout, console, work / "output", cut_after)
         seconds = time.monotonic() - start
         text = (work / "output").read_text(errors="replace")
+    if cut_after is not None and "WORLD-BEGIN" in text and "WORLD-RC" not in text:
+        raise PowerCut(f"the machine was cut off\n{text}")
     return _parse(text, seconds, console)
 
 
@@ -151,15 +164,33 @@ def _disk(
     return ["-drive", drive, "-device", f"virtio-blk-pci,drive={serial},serial={serial}"]
 
 
-def _run(command: Sequence[str], timeout: float, console: Path) -> None:
-    try:
-        result = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout
-        )
-    except subprocess.TimeoutExpired as error:
-        raise WorldError(f"no power-off within {timeout:.0f} s\n{_tail(console)}") from error
-    if result.returncode:
-        raise WorldError(f"QEMU ended with {result.returncode}: {result.stderr}")
+def _logged_disk(path: Path, log: Path) -> list[str]:
+    words = [word for node in logging_nodes(path, log) for word in ("-blockdev", node)]
+    return [*words, "-device", "virtio-blk-pci,drive=top,serial=root"]
+
+
+def _run(
+    command: Sequence[str], timeout: float, console: Path, output: Path, cut_after: float | None
+) -> None:
+    end, cut = time.monotonic() + timeout, None
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as machine:
+        while machine.poll() is None:
+            time.sleep(_POLL_SECONDS)
+            if cut is None and cut_after is not None and _began(output):
+                cut = time.monotonic() + cut_after
+            if time.monotonic() > min(end, cut or end):
+                machine.kill()
+        errors = machine.stderr.read() if machine.stderr else ""
+    if cut is None and time.monotonic() > end:
+        raise WorldError(f"no power-off within {timeout:.0f} s\n{_tail(console)}")
+    if cut is None and machine.returncode:
+        raise WorldError(f"QEMU ended with {machine.returncode}: {errors}")
+
+
+def _began(output: Path) -> bool:
+    return output.exists() and b"WORLD-BEGIN" in output.read_bytes()
 
 
 def _parse(text: str, seconds: float, console: Path) -> BootResult:
