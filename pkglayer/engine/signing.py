@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 
 
 def check_key(session: Session) -> None:
-    """Before any work: the secret key is there and nobody else's to read. Raises ConfigError."""
-    _read_key(session)
+    """Before any work: the secret key is there, whole, and nobody else's. Raises ConfigError."""
+    from pkglayer.system import reposigning
+
+    if session.settings.sign_key:
+        with reposigning.opened_keys(_read_key(session)):
+            pass
 
 
 def sign_state(session: Session, commit: str) -> None:

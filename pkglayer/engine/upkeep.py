@@ -36,8 +36,12 @@ def _remember_choice(session: Session, bare: Deployment) -> None:
     not say it, and the requests of the state that is left would be taken up again."""
     there = [identify(d) for d in session.sysroot.deployments]
     known = [d for d in read_chosen(session.sysroot) if d in there and d != identify(bare)]
-    data = {"version": 1, "bare": [*known, identify(bare)]}
-    write_state(chosen_path(session.sysroot), data)
+    try:
+        write_state(
+            chosen_path(session.sysroot), {"version": 1, "bare": [*known, identify(bare)]}
+        )
+    except OSError as e:  # going back matters more
+        session.progress.note(f"warning: reconcile will take the requests up again: {e}")
 
 
 def plan_rollback(deployments: Sequence[Deployment]) -> list[Deployment]:

@@ -171,7 +171,9 @@ def test_a_key_that_is_none(scene: Scene, gpg_key: GpgKey) -> None:
     configure(scene, gpg_key)
     for state in scene.states:
         (state.path / KEY).write_text("no key\n")
-    assert "a key cannot be read" in scene.refuse("install", "foo", code=12)
+    said = scene.refuse("install", "foo", code=12)
+    assert "a key cannot be read" in said
+    assert "Importing" not in said
     for state in scene.states:
         shutil.copyfile(gpg_key.public, state.path / KEY)
     assert "has 0 secret keys" in scene.refuse("install", "foo", code=12)
