@@ -121,6 +121,8 @@ def test_stays_without_being_told_to_follow(tmp_path: Path) -> None:
     assert scene.packages == {"tool-1-1"}
     said = "tool-1-1.noarch: local: test offers tool-2-1.noarch (the same vendor, Acme); the file"
     assert f"{said} was not installed with --follow" in shown
+    shown = " ".join(scene.run("status").stdout.split())
+    assert "tool-1-1.noarch is a file that was brought, though a repository has something" in shown
 
 
 def test_says_that_a_stranger_has_something_newer(tmp_path: Path) -> None:
