@@ -35,6 +35,7 @@ def main() -> None:
     if not wanted.case:
         with tempfile.TemporaryDirectory(prefix="run-", dir=made.cache) as work:
             rows = report.merge(rows, imports.measure_imports(made, Path(work), wanted.runs, say))
+        report.write(rows, facts, machine())
     for files in wanted.base:
         base = made.base(files, say)
         with tempfile.TemporaryDirectory(prefix="run-", dir=made.cache) as work:
@@ -121,7 +122,7 @@ def _measure_case(
     else:
         _warm_up(case, stage, work)
     commands = case.commands(stage, work)
-    if case.layer and not case.moves and case.start == "bare":
+    if case.layer and not case.moves and case.start == "bare" and shutil.which("dnf"):
         commands["dnf"] = dnf_command(case, stage, work / "dnf")
     samples: dict[str, list[Sample]] = {tool: [] for tool in commands if tool in wanted.tool}
     for number in range(wanted.runs):
