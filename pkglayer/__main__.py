@@ -68,8 +68,10 @@ def _print_error(error: PkglayerError) -> None:
         own = {"kind": error.kind, "message": error.message, "hint": error.hint}
         data = {**error.data, **own}
         typer.echo(json.dumps({"error": data}, indent=2, sort_keys=True, default=str))
-    text = "\n".join(printable(line) for line in error.message.splitlines())
-    typer.echo(f"error: {text}", err=True)
+    first, *rest = [printable(line) for line in error.message.splitlines()] or [""]
+    typer.echo(f"error: {first}", err=True)
+    for line in rest:  # indented, so that no text from elsewhere looks like a line of ours
+        typer.echo(line if line.startswith(" ") else f"  {line}", err=True)
     if error.hint:
         typer.echo(f"  hint: {printable(error.hint)}", err=True)
 

@@ -6,6 +6,7 @@ is: an absurd header or a path that leaves the tree is refused. Nothing here ope
 
 import hashlib
 import os
+import re
 import stat
 import struct
 from collections import Counter
@@ -14,6 +15,7 @@ from typing import Any, BinaryIO
 
 import rpm
 
+from pkglayer.log import printable
 from pkglayer.model.errors import PackageError
 from pkglayer.model.package import FileEntry, FileFlag, Header, Nevra
 from pkglayer.model.scriptlet import Scriptlet
@@ -23,6 +25,8 @@ MAX_HEADER = 256 << 20
 CHUNK = 1 << 20
 _ODD_NAMES = frozenset({"", ".", ".."})
 
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,254}")
+_VERSION = re.compile(r"[A-Za-z0-9._+~^]{1,255}")
 _SCRIPT_TAGS = {
     "pretrans": "pretrans",
     "pre": "prein",
@@ -78,8 +82,24 @@ def load_header(head: bytes) -> Any:
 
 
 def read_header(head: bytes) -> Header:
-    """Everything pkglayer wants from a header, as values."""
-    return to_header(load_header(head), header_checksum(head))
+    """Everything pkglayer wants from the header of a package file, as values.
+
+    Raises PackageError also for a name or version that rpmbuild would not make.
+    """
+    header = to_header(load_header(head), header_checksum(head))
+    _check_names(header.nevra)
+    return header
+
+
+def _check_names(nevra: Nevra) -> None:
+    """By rpmbuild's own rule for names, versions and releases (rpm's build/parsePreamble.c)."""
+    if not _NAME.fullmatch(nevra.name) or not _NAME.fullmatch(nevra.arch):
+        shown = printable(f"{nevra.name[:80]}.{nevra.arch[:20]}")
+        raise PackageError(f"'{shown}' is no name of a package")
+    for text in (nevra.version, nevra.release):
+        if not _VERSION.fullmatch(text):
+            shown = printable(text[:80])
+            raise PackageError(f"{nevra.name} has the version '{shown}', which is none")
 
 
 def to_header(h: Any, checksum: str) -> Header:
