@@ -53,6 +53,11 @@ def newest_base(session: Session, refspec: str, *, full: bool = True) -> Iterato
         if not commit:
             raise _no_ref(session, refspec)
         yield read_base(session, refspec, commit)
+        if full and (now := session.repo.resolve(refspec)) != commit:
+            session.progress.note(
+                f"{refspec} moved to {now[:12]} meanwhile; this state has {commit[:12]}. "
+                "Go on with: pkglayer upgrade"
+            )
 
 
 @contextmanager

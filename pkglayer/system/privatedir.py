@@ -22,6 +22,9 @@ def open_private(path: Path) -> Path:
     for others.
     """
     try:
+        there = next(p for p in path.parents if p.exists()).resolve(strict=True)
+        for directory in (there, *there.parents):  # before anything is made in what is not ours
+            _check(directory, directory.lstat(), sticky_is_fine=True)
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         real = path.parent.resolve(strict=True) / path.name
         real.mkdir(mode=0o700, exist_ok=True)

@@ -4,6 +4,7 @@ Objects are addressed by their SHA-256 checksum (hex); a tree is a pair of check
 (dirtree) and metadata (dirmeta), as OSTree keeps them. GLib's errors leave here as ours.
 """
 
+import hashlib
 import os
 import shutil
 import stat
@@ -27,6 +28,7 @@ from pkglayer.system.repoerrors import ostree_errors  # noqa: E402
 from pkglayer.system.repotree import Tree  # noqa: E402
 
 EMPTY_TREE = DirTree({}, {})
+_DAMAGED = "see what is damaged: ostree fsck; what a remote has comes back with: ostree pull"
 
 
 class Repo:
@@ -92,8 +94,7 @@ class Repo:
 
     def read_commit(self, checksum: str) -> Commit:
         """Raises StateError when the commit is missing or unreadable."""
-        with ostree_errors(f"cannot read the commit {checksum[:12]}", StateError):
-            _, variant, _state = self.handle.load_commit(checksum)
+        variant = self._load(OSTree.ObjectType.COMMIT, checksum)
         metadata = variant.get_child_value(0)
         version = metadata.lookup_value("version", GLib.VariantType("s"))
         return Commit(
@@ -132,9 +133,18 @@ class Repo:
         return tree
 
     def _load_dirtree(self, checksum: str) -> tuple[Any, Any]:
-        with ostree_errors(f"corrupt or missing directory object {checksum}", StateError):
-            _, variant = self.handle.load_variant(OSTree.ObjectType.DIR_TREE, checksum)
+        variant = self._load(OSTree.ObjectType.DIR_TREE, checksum)
         return variant.get_child_value(0), variant.get_child_value(1)
+
+    def _load(self, kind: Any, checksum: str) -> Any:
+        """A metadata object, compared with its name: libostree takes an empty file for an empty
+        directory."""
+        what = f"corrupt or missing {OSTree.object_type_to_string(kind)} object {checksum}"
+        with ostree_errors(what, StateError, _DAMAGED):
+            _, variant = self.handle.load_variant(kind, checksum)
+        if hashlib.sha256(variant.get_data_as_bytes().get_data() or b"").hexdigest() != checksum:
+            raise StateError(what, hint=_DAMAGED)
+        return variant
 
     def walk(self, tree: tuple[str, str], prefix: str = "") -> Iterator[tuple[str, str, bool]]:
         """Everything below a directory as (path, file checksum or dirmeta checksum, is a dir)."""
@@ -270,8 +280,7 @@ class Repo:
 
     def read_dirmeta(self, checksum: str) -> FileInfo:
         """Mode, owner and xattrs of a directory by its dirmeta checksum."""
-        with ostree_errors(f"corrupt or missing object {checksum}", StateError):
-            _, variant = self.handle.load_variant(OSTree.ObjectType.DIR_META, checksum)
+        variant = self._load(OSTree.ObjectType.DIR_META, checksum)
         uid, gid, mode, xattrs = variant.unpack()
         swap = GLib.Variant("(uuu)", (uid, gid, mode)).byteswap().unpack()
         uid, gid, mode = swap if sys.byteorder == "little" else (uid, gid, mode)
