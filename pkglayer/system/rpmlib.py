@@ -182,20 +182,26 @@ def read_payload(file: BinaryIO, head: bytes) -> Iterator[tuple[str, Iterator[by
         stream = rpm.fd(file.fileno(), "r", h["payloadcompressor"] or "gzip")
         archive = rpm.files(h).archive(stream)
         for entry in archive:
-            yield entry.name, _chunks(archive, entry.size) if archive.hascontent() else None
+            content = archive.hascontent()
+            yield entry.name, _chunks(archive, entry.size, h["nevra"]) if content else None
     except (OSError, rpm.error) as e:
-        raise PackageError(
-            f"the payload of {h['nevra']} is corrupt: {e}", hint="fetch it again"
-        ) from e
+        raise _corrupt(h["nevra"], str(e)) from e
 
 
-def _chunks(archive: Any, size: int) -> Iterator[bytes]:
+def _chunks(archive: Any, size: int, nevra: str) -> Iterator[bytes]:
     while size > 0:
-        data = archive.read(min(size, CHUNK))
+        try:
+            data = archive.read(min(size, CHUNK))
+        except (OSError, rpm.error) as e:
+            raise _corrupt(nevra, str(e)) from e
         if not data:
-            raise OSError("unexpected end")
+            raise _corrupt(nevra, "unexpected end")
         size -= len(data)
         yield data
+
+
+def _corrupt(nevra: str, why: str) -> PackageError:
+    return PackageError(f"the payload of {nevra} is corrupt: {why}", hint="fetch it again")
 
 
 def plan_order(heads: Sequence[bytes]) -> list[int]:
