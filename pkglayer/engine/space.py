@@ -110,7 +110,7 @@ def _database_size(session: Session, commit: str) -> int:
 def _count_directories(session: Session, commit: str) -> int:
     """Of a base; counted once. One that is not here whole has about as many as the one in use."""
     path = session.cachedir / "directories.json"
-    with suppress(StateError):
+    with suppress(StateError, ValueError, TypeError):
         known = read_state(path) or {}
         if commit in known:
             return int(known[commit])
