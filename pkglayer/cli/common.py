@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pkglayer.engine.session import Session
     from pkglayer.log import Progress, Seconds
 
+
 def _option(kind: Any, *names: str, help: str, metavar: str | None = None) -> Any:
     """An option in the panel that all verbs share."""
     panel = "Common options"

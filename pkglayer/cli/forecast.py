@@ -12,32 +12,33 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the verb of this module."""
+    verb(app, changes=True, resolves=True)(forecast)
 
-    @verb(app, changes=True, resolves=True)
-    def forecast(
-        common: Common,
-        on: Annotated[str, typer.Option("--on", metavar="REF", help="Another branch.")] = "",
-        build: Annotated[bool, typer.Option("--build", help="Pull and build, not deploy.")] = False,
-        watch_exit_code: Annotated[
-            bool,
-            typer.Option(help="0 clear, 20 skips, 21 held, 22 blocked, 77 nothing new."),
-        ] = False,
-    ) -> None:
-        """Say what the next base would do to each request, without pulling it.
 
-        Example: pkglayer forecast --on fedora:fedora/44/x86_64/silverblue
-        """
-        from pkglayer.engine import forecast as engine
-        from pkglayer.engine.lastforecast import EXIT_CODES
+def forecast(
+    common: Common,
+    on: Annotated[str, typer.Option("--on", metavar="REF", help="Another branch.")] = "",
+    build: Annotated[bool, typer.Option("--build", help="Pull and build, not deploy.")] = False,
+    watch_exit_code: Annotated[
+        bool,
+        typer.Option(help="0 clear, 20 skips, 21 held, 22 blocked, 77 nothing new."),
+    ] = False,
+) -> None:
+    """Say what the next base would do to each request, without pulling it.
 
-        with common.changing() as session:
-            done = engine.forecast(session, on, build=build)
-        if common.as_json:
-            print_json({"version": 1, **engine.forecast_json(done)})
-        else:
-            typer.echo(render(done), nl=False)
-        if watch_exit_code:
-            raise typer.Exit(EXIT_CODES[done.verdict])
+    Example: pkglayer forecast --on fedora:fedora/44/x86_64/silverblue
+    """
+    from pkglayer.engine import forecast as engine
+    from pkglayer.engine.lastforecast import EXIT_CODES
+
+    with common.changing() as session:
+        done = engine.forecast(session, on, build=build)
+    if common.as_json:
+        print_json({"version": 1, **engine.forecast_json(done)})
+    else:
+        typer.echo(render(done), nl=False)
+    if watch_exit_code:
+        raise typer.Exit(EXIT_CODES[done.verdict])
 
 
 def render(done: "Forecast") -> str:

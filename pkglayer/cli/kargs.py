@@ -19,51 +19,52 @@ def _option(flag: str, text: str) -> Any:
 
 def register(app: typer.Typer) -> None:
     """Add the verb of this module."""
+    verb(app, changes=True)(kargs)
 
-    @verb(app, changes=True)
-    def kargs(
-        common: Common,
-        append: Annotated[Many, _option("--append", "Add an argument.")] = None,
-        append_if_missing: Annotated[
-            Many, _option("--append-if-missing", "Add it unless it is there.")
-        ] = None,
-        delete: Annotated[Many, _option("--delete", "Take an argument away.")] = None,
-        delete_if_present: Annotated[
-            Many, _option("--delete-if-present", "Take it away if it is there.")
-        ] = None,
-        replace: Annotated[
-            Many, _option("--replace", "Another value for a key; KEY=OLD=NEW if it is there twice.")
-        ] = None,
-        editor: Annotated[
-            bool, typer.Option("--editor", help="Change them in $EDITOR, one a line.")
-        ] = False,
-        state: Annotated[
-            str, typer.Option(metavar="STATE", help="List those of this state: index or role.")
-        ] = "",
-    ) -> None:
-        """List the kernel arguments of the next boot, or change them in a new state.
 
-        Example: pkglayer kargs --append=mitigations=auto --delete=quiet
-        """
-        from pkglayer.engine import kernel
-        from pkglayer.model.errors import UsageError
-        from pkglayer.model.kargs import KargChanges
+def kargs(
+    common: Common,
+    append: Annotated[Many, _option("--append", "Add an argument.")] = None,
+    append_if_missing: Annotated[
+        Many, _option("--append-if-missing", "Add it unless it is there.")
+    ] = None,
+    delete: Annotated[Many, _option("--delete", "Take an argument away.")] = None,
+    delete_if_present: Annotated[
+        Many, _option("--delete-if-present", "Take it away if it is there.")
+    ] = None,
+    replace: Annotated[
+        Many, _option("--replace", "Another value for a key; KEY=OLD=NEW if it is there twice.")
+    ] = None,
+    editor: Annotated[
+        bool, typer.Option("--editor", help="Change them in $EDITOR, one a line.")
+    ] = False,
+    state: Annotated[
+        str, typer.Option(metavar="STATE", help="List those of this state: index or role.")
+    ] = "",
+) -> None:
+    """List the kernel arguments of the next boot, or change them in a new state.
 
-        changes = KargChanges(
-            delete=tuple(delete or ()),
-            delete_if_present=tuple(delete_if_present or ()),
-            replace=tuple(replace or ()),
-            append=tuple(append or ()),
-            append_if_missing=tuple(append_if_missing or ()),
-        )
-        if not (changes or editor):
-            _list(common, state)
-            return
-        if state:
-            raise UsageError("only the next boot's arguments can be changed", hint="omit --state")
-        with common.changing() as session:
-            done = kernel.change(session, changes, editor=editor)
-            _show(common, done)
+    Example: pkglayer kargs --append=mitigations=auto --delete=quiet
+    """
+    from pkglayer.engine import kernel
+    from pkglayer.model.errors import UsageError
+    from pkglayer.model.kargs import KargChanges
+
+    changes = KargChanges(
+        delete=tuple(delete or ()),
+        delete_if_present=tuple(delete_if_present or ()),
+        replace=tuple(replace or ()),
+        append=tuple(append or ()),
+        append_if_missing=tuple(append_if_missing or ()),
+    )
+    if not (changes or editor):
+        _list(common, state)
+        return
+    if state:
+        raise UsageError("only the next boot's arguments can be changed", hint="omit --state")
+    with common.changing() as session:
+        done = kernel.change(session, changes, editor=editor)
+        _show(common, done)
 
 
 def _list(common: Common, state: str) -> None:

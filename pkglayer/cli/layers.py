@@ -23,74 +23,68 @@ def register(app: typer.Typer) -> None:
         no_args_is_help=True, help="Packages that files declare instead of commands."
     )
     app.add_typer(layer, name="layer")
-    _add_list(layer)
-    _add_show(layer)
-    _add_apply(layer)
+    verb(layer, "list")(list_layers)
+    verb(layer, "show")(show_layer)
+    verb(layer, "apply", changes=True, resolves=True)(apply)
 
 
-def _add_list(layer: typer.Typer) -> None:
-    @verb(layer, "list")
-    def list_layers(
-        common: Common,
-        presets: Annotated[
-            bool, typer.Option("--presets", help="The ready-made ones that could be used.")
-        ] = False,
-    ) -> None:
-        """List the layers in force, and whether the next boot has them already.
+def list_layers(
+    common: Common,
+    presets: Annotated[
+        bool, typer.Option("--presets", help="The ready-made ones that could be used.")
+    ] = False,
+) -> None:
+    """List the layers in force, and whether the next boot has them already.
 
-        Example: pkglayer layer list --presets
-        """
-        with common.reading() as session:
-            newest = session.sysroot.newest
-            with declared(session) as layers:
-                rows = read_presets() if presets else layers
-        if common.as_json:
-            data = [_layer_json(layer, None if presets else newest) for layer in rows]
-            print_json({"version": 1, "layers": data})
-        else:
-            typer.echo(render_layers(rows, None if presets else newest), nl=False)
+    Example: pkglayer layer list --presets
+    """
+    with common.reading() as session:
+        newest = session.sysroot.newest
+        with declared(session) as layers:
+            rows = read_presets() if presets else layers
+    if common.as_json:
+        data = [_layer_json(layer, None if presets else newest) for layer in rows]
+        print_json({"version": 1, "layers": data})
+    else:
+        typer.echo(render_layers(rows, None if presets else newest), nl=False)
 
 
-def _add_show(layer: typer.Typer) -> None:
-    @verb(layer, "show")
-    def show_layer(
-        common: Common,
-        name: Annotated[str, typer.Argument(metavar="NAME", help="A layer in force or a preset.")],
-    ) -> None:
-        """Show one layer: what it asks for, and what came of it in the next boot.
+def show_layer(
+    common: Common,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A layer in force or a preset.")],
+) -> None:
+    """Show one layer: what it asks for, and what came of it in the next boot.
 
-        Example: pkglayer layer show editors
-        """
-        from pkglayer.model.errors import UsageError
+    Example: pkglayer layer show editors
+    """
+    from pkglayer.model.errors import UsageError
 
-        with common.reading() as session:
-            newest = session.sysroot.newest
-            with declared(session) as layers:
-                known = {**{p.name: p for p in read_presets()}, **{v.name: v for v in layers}}
-        if name not in known:
-            raise UsageError(
-                f"there is no layer '{name}'",
-                hint="known are: " + (", ".join(sorted(known)) or "none"),
-            )
-        in_force = known[name] in layers
-        if common.as_json:
-            print_json({"version": 1, **_layer_json(known[name], newest if in_force else None)})
-        else:
-            typer.echo(render_layer(known[name], newest if in_force else None), nl=False)
+    with common.reading() as session:
+        newest = session.sysroot.newest
+        with declared(session) as layers:
+            known = {**{p.name: p for p in read_presets()}, **{v.name: v for v in layers}}
+    if name not in known:
+        raise UsageError(
+            f"there is no layer '{name}'",
+            hint="known are: " + (", ".join(sorted(known)) or "none"),
+        )
+    in_force = known[name] in layers
+    if common.as_json:
+        print_json({"version": 1, **_layer_json(known[name], newest if in_force else None)})
+    else:
+        typer.echo(render_layer(known[name], newest if in_force else None), nl=False)
 
 
-def _add_apply(layer: typer.Typer) -> None:
-    @verb(layer, "apply", changes=True, resolves=True)
-    def apply(common: Common) -> None:
-        """Bring the next boot in line with the layer files; requests by command stay.
+def apply(common: Common) -> None:
+    """Bring the next boot in line with the layer files; requests by command stay.
 
-        Example: pkglayer layer apply --dry-run
-        """
-        from pkglayer.cli.changes import show
-        from pkglayer.engine import verbs
+    Example: pkglayer layer apply --dry-run
+    """
+    from pkglayer.cli.changes import show
+    from pkglayer.engine import verbs
 
-        with common.changing() as session:
-            show(common, session, verbs.apply_layers(session))
+    with common.changing() as session:
+        show(common, session, verbs.apply_layers(session))
 
 
 @contextmanager

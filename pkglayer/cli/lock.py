@@ -19,67 +19,70 @@ State = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the verbs of this module."""
+    verb(app)(lock)
+    verb(app, changes=True, resolves=True)(apply)
+    verb(app, changes=True)(verify)
 
-    @verb(app)
-    def lock(common: Common, state: State = "") -> None:
-        """Print all that determines a state, as TOML. Example: pkglayer lock > layer.lock"""
-        from dataclasses import asdict
 
-        from pkglayer.engine import locking
-        from pkglayer.model.lock import to_toml
+def lock(common: Common, state: State = "") -> None:
+    """Print all that determines a state, as TOML. Example: pkglayer lock > layer.lock"""
+    from dataclasses import asdict
 
-        with common.reading() as session:
-            made = locking.make_lock(session, state)
-        if common.as_json:
-            print_json({"version": 1, **asdict(made)})
-        else:
-            typer.echo(to_toml(made), nl=False)
+    from pkglayer.engine import locking
+    from pkglayer.model.lock import to_toml
 
-    @verb(app, changes=True, resolves=True)
-    def apply(
-        common: Common,
-        lock: Annotated[Path, typer.Argument(metavar="LOCK", help="A file that lock wrote.")],
-        rpms: Annotated[
-            Path | None, typer.Option(metavar="DIR", help="Take packages from here, offline.")
-        ] = None,
-    ) -> None:
-        """Build exactly the state of a lock and make it the next boot.
+    with common.reading() as session:
+        made = locking.make_lock(session, state)
+    if common.as_json:
+        print_json({"version": 1, **asdict(made)})
+    else:
+        typer.echo(to_toml(made), nl=False)
 
-        Example: pkglayer apply layer.lock --rpms ./packages
-        """
-        from pkglayer.cli.changes import show
-        from pkglayer.engine import locking
 
-        parsed = read_lock(lock)
-        with common.changing() as session:
-            show(common, session, locking.apply_lock(session, parsed, rpms))
+def apply(
+    common: Common,
+    lock: Annotated[Path, typer.Argument(metavar="LOCK", help="A file that lock wrote.")],
+    rpms: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Take packages from here, offline.")
+    ] = None,
+) -> None:
+    """Build exactly the state of a lock and make it the next boot.
 
-    @verb(app, changes=True)
-    def verify(common: Common, state: State = "") -> None:
-        """Check a state's signature, build it again and compare the commits.
+    Example: pkglayer apply layer.lock --rpms ./packages
+    """
+    from pkglayer.cli.changes import show
+    from pkglayer.engine import locking
 
-        Example: pkglayer verify booted
-        """
-        from dataclasses import asdict
+    parsed = read_lock(lock)
+    with common.changing() as session:
+        show(common, session, locking.apply_lock(session, parsed, rpms))
 
-        from pkglayer.engine import locking
-        from pkglayer.model.errors import SignatureError
 
-        with common.changing() as session:
-            done = locking.verify(session, state)
-        signature = done.signature
-        if common.as_json:
-            print_json({"commit": done.commit, "rebuilt": done.rebuilt, "same": done.same,
-                        "differences": list(done.differences),
-                        "signature": {**asdict(signature), "status": signature.status,
-                                      "good": signature.good}})  # fmt: skip
-        else:
-            typer.echo(f"Signature: {signature.sentence}.")
-            typer.echo(_comparison(done))
-        if not signature.good:
-            raise typer.Exit(SignatureError.exit_code)
-        if not done.same:
-            raise typer.Exit(1)
+def verify(common: Common, state: State = "") -> None:
+    """Check a state's signature, build it again and compare the commits.
+
+    Example: pkglayer verify booted
+    """
+    from dataclasses import asdict
+
+    from pkglayer.engine import locking
+    from pkglayer.model.errors import SignatureError
+
+    with common.changing() as session:
+        done = locking.verify(session, state)
+    signature = done.signature
+    if common.as_json:
+        print_json({"commit": done.commit, "rebuilt": done.rebuilt, "same": done.same,
+                    "differences": list(done.differences),
+                    "signature": {**asdict(signature), "status": signature.status,
+                                  "good": signature.good}})  # fmt: skip
+    else:
+        typer.echo(f"Signature: {signature.sentence}.")
+        typer.echo(_comparison(done))
+    if not signature.good:
+        raise typer.Exit(SignatureError.exit_code)
+    if not done.same:
+        raise typer.Exit(1)
 
 
 def _comparison(done: "Verified") -> str:
