@@ -272,6 +272,25 @@ def test_boot_too_small_on_a_booted_machine(
     assert 'VERSION_ID="2"' in (scene.next.path / "usr/lib/os-release").read_text()
 
 
+def test_boot_filled_after_staging(original: Scene, tmp_path: Path, disks: ExitStack) -> None:
+    """What nobody can foretell: the shutdown cannot finish, and the state before boots again."""
+    scene, ballast = with_boot(original, tmp_path, disks)
+    before = scene.states
+    fill = "head -c 40M /dev/zero > /boot/ballast || :"
+    done = run_booted(scene.sysroot, f"pkglayer upgrade\n{fill}", check=False)
+    assert done.returncode != 0
+    assert "No space left on device" in done.stderr
+    assert scene.states == before
+    run_booted(scene.sysroot, "pkglayer status --json > /var/status.json")  # the next start
+    shown = json.loads((scene.sysroot / "ostree/deploy/test/var/status.json").read_text())
+    assert [d["booted"] for d in shown["deployments"]] == [True]
+    assert any("was not put in place" in text for text in shown["notices"])
+    ballast.drop()
+    run_booted(scene.sysroot, "pkglayer upgrade")
+    assert 'VERSION_ID="2"' in (scene.next.path / "usr/lib/os-release").read_text()
+    assert_whole(scene)
+
+
 def test_boot_too_small_for_a_layered_kernel(
     original: Scene, tmp_path: Path, disks: ExitStack
 ) -> None:
