@@ -32,7 +32,7 @@ reproduce: setup  ## build one state of all real packages twice, on two machines
 sim: setup  ## a simulated year under each conflict policy: table, JSON, picture
 	@$(BIN)/python -m tests.sim
 
-sweep: setup  ## kill and fail every call of every transaction (hours; SWEEP_STEP=20: minutes)
+sweep: setup  ## kill, fail a call or cut the power at every point of every transaction (hours; SWEEP_STEP=20)
 	$(BIN)/python -m tests.faults
 
 fuzz: setup  ## many random inputs to what we parse ourselves

@@ -22,6 +22,12 @@ from tests.support.cli import PROJECT
 REPORT = PROJECT / "build/reports/sweep.json"
 STEP = int(os.environ.get("SWEEP_STEP", "1"))
 KINDS = {"kill_points": every_strike, "fault_points": every_fault, "signal_points": every_signal}
+POWER_CUTS = (
+    *((name,) for name in SCENES),
+    *((name, "booted") for name in BOOTED),
+    ("install", "booted", "xfs"),
+)
+"""Scenes, and how and on what each is played."""
 HOSTILE = tuple(
     f"tests/faults/test_{name}.py"
     for name in ("hostile_packages", "hostile_links", "repositories", "foreign_input", "fuzz",
@@ -82,7 +88,7 @@ def _sweep_all() -> Iterator[tuple[str, str, int, list[str]]]:
                 step = STEP if kind == "kill_points" else 3 * STEP
                 sweep = strike_all(scene, strikes(points, step))
                 yield name, kind, sweep.points, sweep.failures
-    for name, options in [*((n, ()) for n in SCENES), *((n, ("booted",)) for n in BOOTED)]:
+    for name, *options in POWER_CUTS:
         found = sweep_scene(name, STEP, *options)
         yield " ".join((name, *options)), "power_cuts", found["cuts"], found["failures"]
     found = run_apart("tests.faults.vmcuts", str(STEP))

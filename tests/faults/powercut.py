@@ -29,7 +29,6 @@ from tests.support.disklog import Replay, every_cut, read_log
 from tests.support.ostree import run_ostree
 from tests.support.witness import fsck
 
-_MEGABYTES = 192
 _STIR_SECONDS = 0.02
 
 
@@ -56,7 +55,7 @@ class Cuts:
 def sweep_scene(name: str, step: int, *options: str) -> dict[str, Any]:
     """Cut a scene at each `step`-th flush and between; counts and `failures` as JSON values.
 
-    Options are `booted` and `unsynced`.
+    Options are `booted`, `unsynced`, and `xfs` in place of ext4.
     """
     return run_apart(__name__, name, str(step), *options)
 
@@ -73,11 +72,11 @@ def run_apart(module: str, *words: str) -> dict[str, Any]:
     return result
 
 
-def record(scene: Scene, directory: Path, *, fsync: bool = True) -> Recording:
+def record(scene: Scene, directory: Path, *, fsync: bool = True, fs: str = "ext4") -> Recording:
     """Play the scene on a disk below `directory`; needs room for some copies of its sysroot."""
     directory.mkdir(parents=True, exist_ok=True)
     start, played, log = (directory / f"{name}.img" for name in ("start", "played", "log"))
-    disklog.make_image(start, _MEGABYTES)
+    disklog.make_image(start, fs)
     with disklog.mounted(start, directory / "disk") as top:
         disklog.copy(scene.pristine, top / "sysroot")
         # Sysroots of tests do not sync, to be quick.
@@ -178,7 +177,8 @@ def main(where: str, name: str, step: str, *options: str) -> None:
     os.environ["OSTREE_BOOTID"] = "before-the-cut"
     stage = build_stage(Path(where) / "stage")
     scene = build_scene(name, Path(where) / "scene", stage, booted="booted" in options)
-    played = record(scene, Path(where) / "played", fsync="unsynced" not in options)
+    fs = "xfs" if "xfs" in options else "ext4"
+    played = record(scene, Path(where) / "played", fsync="unsynced" not in options, fs=fs)
     os.environ["OSTREE_BOOTID"] = "after-the-cut"
     found = cut_all(played, int(step))
     flushes = sum(entry.flush for entry in read_log(played.log))
