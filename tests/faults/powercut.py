@@ -25,7 +25,7 @@ from tests.faults.snapshot import Seen, fingerprint, read_state
 from tests.faults.sweep import check_recovery, tell
 from tests.support import disklog
 from tests.support.cli import PROJECT, query_pkglayer
-from tests.support.disklog import Replay, every_cut, read_log
+from tests.support.disklog import Cut, Replay, every_cut, read_log
 from tests.support.ostree import run_ostree
 from tests.support.witness import fsck
 
@@ -121,16 +121,18 @@ def _stirred(top: Path) -> Iterator[None]:
 
 
 def cut_all(played: Recording, step: int = 1) -> Cuts:
-    """Cut at each `step`-th flush and between; see `_check` for the rules."""
+    """Cut at each `step`-th flush and between, and once the program has said that it is done; see
+    `_check` for the rules."""
     found = Cuts()
     image = played.start.with_name("cut.img")
     replay = Replay(played.start, played.log, played.start.with_name("durable.img"))
-    for cut in every_cut(replay.entries, step):
+    cuts = [*every_cut(replay.entries, step), Cut(played.told)]
+    for cut in sorted(cuts, key=lambda cut: cut.at):
         replay.write_image(cut, image)
         found.cuts += 1
         with _in_place(played.scene, image):
             try:
-                _examine(found, played.scene, must_be_new=cut.at > played.told)
+                _examine(found, played.scene, must_be_new=cut.at >= played.told)
             except (AssertionError, subprocess.SubprocessError) as e:
                 found.failures.append(f"{played.scene.name}, {cut}: {e}")
     return found
