@@ -25,7 +25,7 @@ from pkglayer.engine.session import Session
 from pkglayer.model.explain import Blocked, Detour, FilesClash, Trouble
 from pkglayer.model.package import Package
 from pkglayer.model.plan import Base, Plan
-from pkglayer.model.policy import Held
+from pkglayer.model.policy import Held, fallback_words
 from pkglayer.model.request import Request, Want
 from pkglayer.model.space import Room, rooms_json
 from pkglayer.system.rpmmd import Repository
@@ -129,7 +129,8 @@ def _fate(want: Want, plan: Plan, before: Plan) -> Fate:
         for name, p in new.items()
         if name in old and old[name].nevra != p.nevra
     ]
-    return Fate(want.spec, "updated" if moves else "unchanged", ", ".join(moves))
+    told = [fallback_words(f) for f in plan.fallbacks if want.spec in f.requests]
+    return Fate(want.spec, "updated" if moves else "unchanged", "; ".join([*moves, *told]))
 
 
 # The last one

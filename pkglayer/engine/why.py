@@ -19,7 +19,7 @@ from pkglayer.model.package import Nevra, Package
 from pkglayer.model.pkgdiff import matches
 from pkglayer.model.plan import Plan
 from pkglayer.model.policy import FAIL
-from pkglayer.model.request import parse_spec
+from pkglayer.model.request import Want, parse_spec
 from pkglayer.model.why import Link, Why, explain
 
 
@@ -72,6 +72,17 @@ def _chain(session: Session, package: Package, every: Sequence[Package]) -> list
     return [Link(str(o.nevra), verb) for o, verb in zip(way, [*verbs, "needs"], strict=True)]
 
 
+def _nothing_left(plan: Plan | None, want: Want) -> str:
+    """The answer for a request that the solver would meet, skipped or not when it was built."""
+    skipped = {s.want: s.why for s in plan.skipped} if plan else {}
+    if want not in skipped:
+        return f"Nothing: '{want.spec}' is requested and fits on this base."
+    return (
+        f"'{want.spec}' is skipped, and the packages by themselves would fit now. When the state "
+        f"was built: {skipped[want]}. Each change tries again, and so does: pkglayer reconcile"
+    )
+
+
 def _shortest(
     starts: Sequence[Offer], edges: Mapping[Offer, Sequence[Offer]], goal: Nevra
 ) -> tuple[Offer, ...]:
@@ -119,7 +130,7 @@ def why_not(session: Session, spec: str) -> WhyNot:
             text = f"'{spec}' is in the base already: {gone.provider}"
             return WhyNot(spec, f"{text}, so nothing is layered for it.")
     if known is not None:
-        return WhyNot(spec, f"Nothing: '{spec}' is requested and fits on this base.")
+        return WhyNot(spec, _nothing_left(newest.record.plan if newest.record else None, known))
     count = len([p for p in plan.packages if want.spec in p.requests])
     text = f"Nothing: pkglayer install {quoted(spec)} would layer it with {count} packages."
     return WhyNot(spec, text)

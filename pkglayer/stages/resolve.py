@@ -96,21 +96,19 @@ def resolve(
     """
     left_out = leave_out or {}
     wants = [w for w in request.wants if w not in left_out and w.kind != INITRAMFS]
-    unusable = find_unusable(sack, request.wants, keep)
+    before = () if upgrade else tuple(keep)
     clashing = find_clashing(sack, clashes)
-    unusable |= clashing.keys()
+    unusable = find_unusable(sack, request.wants, keep) | clashing.keys()
     hidden = find_untouchable(sack) | unusable | find_unwanted(sack, wants)
     sack.hide(hidden)
     groups = read_groups(sack.repositories) if any(w.kind == "group" for w in wants) else []
-    before = () if upgrade else tuple(keep)
     choices = [
         choose_override(sack, w, unusable) if w.is_override else choose(sack, w, groups, before)
         for w in wants
     ]
     active = tuple(c for c in choices if c.active)
     hidden = _apply_overrides(sack, active, hidden)
-    movable = frozenset(o for c in active for o in c.changes)
-    job = Job(sack, active, frozenset(hidden), keep, settings, rank, movable, clashing)
+    job = Job(sack, active, frozenset(hidden), keep, settings, rank, clashing=clashing)
     _check_known(job, choices, groups)
     outcome = _run(job, before, unusable)
     plan = Plan(
@@ -128,11 +126,19 @@ def resolve(
             active, outcome.replaced, {o: r.requests for o, r in outcome.reasons.items()}
         ),
     )
-    new = [offer for offer in outcome.reasons if offer.nevra not in {p.nevra for p in before}]
+    return _told(plan, job, outcome, wants, before)
+
+
+def _told(
+    plan: Plan, job: Job, outcome: Outcome, wants: Sequence[Want], before: Sequence[Package]
+) -> Plan:
+    """The plan with what there is to say of how it came about."""
+    sack, chosen, stays = job.sack, list(outcome.reasons), {p.nevra for p in before}
+    left = tell_left(sack, wants, [o for o in chosen if o.nevra not in stays])
     return replace(
         plan,
-        fallbacks=(*find_fallbacks(job, outcome, before), *tell_left(sack, wants, new)),
-        followed=tell_followed(sack, wants, list(outcome.reasons)),
+        fallbacks=(*find_fallbacks(job, outcome, before), *left),
+        followed=tell_followed(sack, wants, chosen),
         unseen=check_modules(sack, outcome.reasons, outcome.replaced, sack.erased, wants),
     )
 

@@ -23,7 +23,7 @@ def open_updates(job: Job, unusable: Collection[Offer]) -> Job | None:
     for group in ([[c] for c in allowing] + [allowing]) if opened else []:
         if not _fits(job, group, needed):
             needed |= _fewest(job, group, opened)
-    return job.opened(needed) if needed else None
+    return job.opening(needed) if needed else None
 
 
 def name_requests(job: Job, outcome: Outcome) -> Outcome:

@@ -34,8 +34,8 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Job:
-    """`hidden` must never be chosen; `keep` is what the state before has; `movable` are the base's
-    packages that may go or give way; `clashing` are hidden for their files, with the reason."""
+    """`hidden` must never be chosen; `keep` is what the state before has; `opened` are newer
+    packages of the base that may come; `clashing` are hidden for their files, with the reason."""
 
     sack: Sack
     choices: tuple[Choice, ...]
@@ -43,7 +43,7 @@ class Job:
     keep: Sequence[Package]
     settings: Settings
     rank: Rank = by_spec
-    movable: frozenset[Offer] = frozenset()
+    opened: frozenset[Offer] = frozenset()
     clashing: Mapping[Offer, str] = field(default_factory=dict)
 
     @property
@@ -59,11 +59,9 @@ class Job:
         allowed = choice.want.base_updates or self.settings.base_updates
         return allowed and not choice.want.is_override
 
-    def opened(self, offers: set[Offer]) -> "Job":
+    def opening(self, offers: set[Offer]) -> "Job":
         """The same with these in sight, each in the place of the base's package of its name."""
-        names = {o.nevra.name for o in offers}
-        movable = {o for o in self.sack.base() if o.nevra.name in names}
-        return replace(self, hidden=self.hidden - offers, movable=self.movable | movable)
+        return replace(self, hidden=self.hidden - offers, opened=self.opened | offers)
 
     def fits(self, hidden: set[Offer]) -> bool:
         """Whether there is a solution without these too."""
@@ -119,13 +117,19 @@ class Job:
         if solution.problems:
             raise blocked_error(self.sack, self.choices, solution, self.rank)
         going = {*(old for old, _ in solution.replaced), *solution.removed}
-        if changed := sorted(str(o.nevra) for o in going - self.movable):
+        if changed := sorted(str(o.nevra) for o in going if not self._may_go(o)):
             raise ResolveError(
                 f"the request would change packages of the base: {', '.join(changed)}",
                 hint="base packages change only with the base, or by name: pkglayer override",
                 data={"base": changed},
             )
         return solution
+
+    def _may_go(self, offer: Offer) -> bool:
+        """Whether a package of the base may go or give way: a request names it, or an opened one
+        has its name."""
+        named = any(offer in c.changes for c in self.choices)
+        return named or offer.nevra.name in {o.nevra.name for o in self.opened}
 
     def _root(self, choice: Choice, solution: Solution) -> Root[Offer]:
         picks = (*choice.picks, *choice.optional, *(p for _, p in choice.conditional))

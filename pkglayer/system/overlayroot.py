@@ -192,7 +192,10 @@ class Root:
         raise ConflictError(
             f"/{path} is {kinds[not want_dir]} in {owner} and {kinds[want_dir]} in {other}",
             hint=f"{owner} and {other} cannot be in one state; leave one of them out",
-            data={"conflicts": [{"path": f"/{path}", "package": owner, "other": other}]},
+            data={
+                "conflicts": [{"path": f"/{path}", "package": owner, "other": other}],
+                "owners": [owner, other],
+            },
         )
 
     def _keep_config(self, package: Imported, entry: FileEntry, path: str, checksum: str) -> str:

@@ -46,6 +46,7 @@ def test_skip_goes_on_without_and_it_comes_back(scene: Scene) -> None:
     scene.run("upgrade", "--unattended")
     assert scene.packages == {"core-2-1", "free-1-1"}
     assert skipped(scene) == {"app": BASE_CLASH}
+    assert BASE_CLASH in scene.run("why-not", "app").stdout
     assert json.loads(scene.run("reconcile", "--json").stdout)["changed"] is False
     move_base(scene, "3", "")
     scene.run("upgrade", "--unattended")

@@ -114,6 +114,11 @@ def test_cached_version_is_used_and_named(scene: Scene) -> None:
     scene.run("install", "app")
     (scene.repo / "app-1-1.noarch.rpm").unlink()
     scene.publish(build_rpm(scene.tmp / "rpms", "app", version="2", requires=["lib = 9"]))
+    [fate] = json.loads(scene.run("forecast", "--refresh", "--json").stdout)["fates"]
+    assert (fate["what"], fate["text"].partition(":")[0]) == (
+        "unchanged",
+        "app-1-1.noarch is the version that was layered already, from the import cache",
+    )
     [row] = json.loads(scene.run("upgrade", "--refresh", "--json").stdout)["fallbacks"]
     assert row["nevra"] == "app-1-1.noarch"
     assert row["how"] == "cached"
