@@ -77,7 +77,7 @@ def test_real_packages_from_their_lock_on_another_machine(tmp_path: Path) -> Non
     base = world_base(tmp_path, small)
     done = build_twice(tmp_path, base, small.repo_v1, sorted(small.layer_seeds))
     assert done.packages > 30
-    assert done.scriptlets > 10
+    assert done.scriptlets >= 8
     assert done.left_out == ()
     assert done.differences == ()
     assert done.commits[0] == done.commits[1]
