@@ -48,7 +48,7 @@ def measure_bare(stage: Stage, made: Fixtures) -> Iterator[Fact]:
             run(PROGRAM, "refresh-md", "--refresh", "--sysroot", stage.path)
             sizes = [made.repos / path.lstrip("/") for path in server.paths()]
             amount = sum(p.stat().st_size for p in sizes if p.is_file())
-            text = f"{len(sizes)} requests, {amount / 1e6:.3f} MB"
+            text = f"requests: {len(sizes)}; {amount / 1e6:.3f} MB"
             yield Fact(f"metadata of 70,000 packages by HTTP, {what}", files, text)
 
 

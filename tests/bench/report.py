@@ -126,14 +126,15 @@ def _tables(rows: Sequence[Row], machine: Mapping[str, str | int]) -> list[str]:
 
 def _table(rows: Sequence[Row]) -> list[str]:
     head = "| case | " + " | ".join(f"{tool}: wall / CPU" for tool in TOOLS)
-    head += " | CPU to floor | CPU to reference | peak MB | written MB |"
-    lines = [head, "| --- " * (len(TOOLS) + 5) + "|"]
+    head += " | CPU to floor | CPU to reference | peak MB | written MB | runs |"
+    lines = [head, "| --- " * (len(TOOLS) + 6) + "|"]
     for case in dict.fromkeys(row.case for row in rows):
         mine = {row.tool: row for row in rows if row.case == case}
         cells = [f"{mine[t].wall_s:.2f} / {mine[t].cpu_s:.2f}" if t in mine else "" for t in TOOLS]
         ours = mine.get("pkglayer")
         cells += [_ratio(ours, mine.get("floor")), _ratio(ours, mine.get("reference"))]
         cells += [f"{ours.peak_mb:.0f}", f"{ours.written_mb:.1f}"] if ours else ["", ""]
+        cells.append(str(min(row.runs for row in mine.values())))
         lines.append(f"| {case} | " + " | ".join(cells) + " |")
     return lines
 
