@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pkglayer.engine import policy, signing, solving, space, upkeep
 from pkglayer.engine.clashes import find_detour
+from pkglayer.engine.etcfiles import find_kept
 from pkglayer.engine.local import LocalRpm
 from pkglayer.engine.session import Session, merge_root
 from pkglayer.model.deployment import Deployment
@@ -36,7 +37,8 @@ class Outcome:
     """What `apply` did: the plan; the commit ("" for a dry run); whether the next boot changed;
     whether the commit was there already; and the state that was the next boot before. `held` says
     why nothing was done where a request wants the base to wait, `overdue` that it does so too long;
-    `rooms` are the file systems with what it takes there and what is free (for a dry run).
+    `rooms` are the file systems with what it takes there and what is free (for a dry run); `kept`
+    the paths in /etc that stay as the administrator has them though their default is another now.
     """
 
     plan: Plan
@@ -48,6 +50,7 @@ class Outcome:
     held: Held | None = None
     overdue: bool = False
     rooms: tuple[Room, ...] = ()
+    kept: tuple[str, ...] = ()
 
     @property
     def differs(self) -> bool:
@@ -92,6 +95,7 @@ def apply(
             return Outcome(plan, before, rooms=space.plan_rooms(session, plan))
         with upkeep.refs_undone(session):
             plan, checksum, reused, made = make_state(session, replan, local)
+            kept = find_kept(session, checksum)
             changed = publish(
                 session, plan, checksum, extra_origin or {}, replaces=replaces, kargs=kargs
             )
@@ -100,8 +104,9 @@ def apply(
     moved = base.commit != before.base.commit or before.record is None
     policy.remember_plan(session, plan, moved=moved, anew=upgrade)
     session.remarks += [fallback_words(f) for f in plan.fallbacks]
+    session.remarks += [f"{path} stays as edited on this machine" for path in kept if changed]
     upkeep.sweep(session)
-    return Outcome(plan, before, checksum, changed, reused, made)
+    return Outcome(plan, before, checksum, changed, reused, made, kept=kept)
 
 
 def make_state(

@@ -5,10 +5,11 @@ which `ostree admin` takes too, in a private mount namespace.
 """
 
 import os
+import stat
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -205,11 +206,12 @@ class Sysroot:
             return bool(self.handle.try_lock()[1])
 
     def _prepare_private(self) -> None:
-        self.private_dir.mkdir(mode=0o700, exist_ok=True)
+        with suppress(FileExistsError):
+            self.private_dir.mkdir(mode=0o700)
         info = self.private_dir.lstat()
-        if self.private_dir.is_symlink() or info.st_uid != 0 or info.st_mode & 0o022:
+        if not stat.S_ISDIR(info.st_mode) or info.st_uid != 0 or info.st_mode & 0o022:
             raise StateError(
-                f"{self.private_dir} is a link, not root's, or writable by others",
+                f"{self.private_dir} is no directory, not root's, or writable by others",
                 hint="find out who made it and remove it",
             )
         write_note(self.private_dir / "holder", sys.argv)

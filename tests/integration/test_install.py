@@ -246,9 +246,25 @@ def test_edited_configuration_of_the_administrator_stays(scene: Scene) -> None:
     scene.run("install", "conf")
     (scene.next.path / "etc/conf").write_text("mine\n")
     scene.publish(build_rpm(scene.tmp, "conf", version="2", files={"etc/conf": config("new\n")}))
-    scene.run("upgrade", "--refresh")
+    told = scene.run("upgrade", "--refresh").stdout
     assert (scene.next.path / "usr/etc/conf").read_text() == "new\n"
     assert (scene.next.path / "etc/conf").read_text() == "mine\n"
+    assert "/etc/conf stays as edited here; the new default is /usr/etc/conf" in told
+    assert "/etc/conf stays as edited on this machine" in scene.run("history").stdout
+
+
+def test_configuration_that_nobody_edited_is_not_told(scene: Scene) -> None:
+    """Nor is one that the administrator made as the package has it now."""
+    files = {name: config("old\n") for name in ("etc/plain", "etc/same", "etc/gone")}
+    scene.publish(build_rpm(scene.tmp, "conf", files=files))
+    scene.run("install", "conf")
+    (scene.next.path / "etc/same").write_text("new\n")
+    (scene.next.path / "etc/gone").unlink()
+    files = {name: config("new\n") for name in files}
+    scene.publish(build_rpm(scene.tmp, "conf", version="2", files=files))
+    data = json.loads(scene.run("upgrade", "--refresh", "--json").stdout)
+    assert data["kept_etc"] == ["/etc/gone"]
+    assert not (scene.next.path / "etc/gone").exists()
 
 
 def test_hardlinked_objects_of_the_base_are_not_written(scene: Scene) -> None:
