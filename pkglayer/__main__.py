@@ -8,7 +8,7 @@ from typing import NoReturn
 import typer
 
 from pkglayer.cli.app import make_app
-from pkglayer.log import printable
+from pkglayer.log import folded, printable, terminal_width
 from pkglayer.model.errors import PkglayerError, SpaceError
 from pkglayer.system import interrupts
 
@@ -68,12 +68,18 @@ def _print_error(error: PkglayerError) -> None:
         own = {"kind": error.kind, "message": error.message, "hint": error.hint}
         data = {**error.data, **own}
         typer.echo(json.dumps({"error": data}, indent=2, sort_keys=True, default=str))
+    typer.echo(folded(render_error(error), terminal_width(sys.stderr)), err=True)
+
+
+def render_error(error: PkglayerError) -> str:
+    """What happened and, below it, each way out on its own line."""
     first, *rest = [printable(line) for line in error.message.splitlines()] or [""]
-    typer.echo(f"error: {first}", err=True)
-    for line in rest:  # indented, so that no text from elsewhere looks like a line of ours
-        typer.echo(line if line.startswith(" ") else f"  {line}", err=True)
-    if error.hint:
-        typer.echo(f"  hint: {printable(error.hint)}", err=True)
+    lines = [f"error: {first}"]
+    # indented, so that no text from elsewhere looks like a line of ours
+    lines += [line if line.startswith(" ") else f"  {line}" for line in rest]
+    ways = printable(error.hint).split("; or ") if error.hint else []
+    lines += [f"  {'or' if number else 'hint'}: {way}" for number, way in enumerate(ways)]
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ since stdout is for results. Text from packages is escaped before it reaches a t
 
 import logging
 import resource
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -40,6 +41,29 @@ def printable(text: str) -> str:
         c if c.isprintable() or c == " " else c.encode("unicode_escape", "surrogatepass").decode()
         for c in text
     )
+
+
+def terminal_width(out: TextIO) -> int:
+    """Columns of the terminal that `out` is, COLUMNS where that is set; 0 when it is none."""
+    if not out.isatty():
+        return 0
+    return shutil.get_terminal_size().columns
+
+
+def folded(text: str, width: int) -> str:
+    """Lines longer than `width` broken at spaces, the rest of each deeper in; 0 breaks none."""
+    if not width:
+        return text
+    import textwrap
+
+    lines: list[str] = []
+    for line in text.split("\n"):
+        deeper = " " * (len(line) - len(line.lstrip()) + 4)
+        lines += [line] if len(line) <= width else textwrap.wrap(
+            line, max(width, 40), subsequent_indent=deeper, drop_whitespace=True,
+            break_long_words=False, break_on_hyphens=False,
+        )  # fmt: skip
+    return "\n".join(lines)
 
 
 class SafeFormatter(logging.Formatter):
@@ -104,7 +128,8 @@ class Lines:
     def _draw(self, text: str) -> None:
         if self.live:
             self.drawn = time.monotonic()
-            print(f"\r\x1b[K{text[:100]}", end="", file=self.out, flush=True)
+            room = min(100, terminal_width(self.out) - 1)  # a line that wraps is never cleared
+            print(f"\r\x1b[K{text[:room]}", end="", file=self.out, flush=True)
 
     def _clear(self) -> None:
         if self.live:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pkglayer.cli.common import Common, print_json, verb
+from pkglayer.cli.common import Common, print_json, print_text, verb
 
 if TYPE_CHECKING:
     from pkglayer.engine.pipeline import Outcome
@@ -232,7 +232,7 @@ def show(
         print_json({**data, **(more or {})})
         return
     text = renderplan.render_plan(outcome.plan, previous, evr_compare, rooms=outcome.rooms)
-    typer.echo(text, nl=False)
+    print_text(text)
     if base_diff is not None:
         typer.echo(f"The base itself: {renderplan.diff_summary(base_diff)}.")
     if common.dry_run or not outcome.commit:
@@ -260,4 +260,4 @@ def _show_held(common: Common, outcome: "Outcome", more: Mapping[str, Any]) -> N
         rows = [trouble_json(t) for t in held.troubles]
         print_json({"held": rows, "changed": False, "commit": outcome.commit, **more})
         return
-    typer.echo(f"No change: {held.message}.\nIt is tried again each time. {held.hint}")
+    print_text(f"No change: {held.message}.\nIt is tried again each time. {held.hint}")

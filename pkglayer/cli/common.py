@@ -191,6 +191,13 @@ def verb(
     return register
 
 
+def print_text(text: str) -> None:
+    """Text for people, on stdout: folded on a terminal, each line whole for other programs."""
+    from pkglayer.log import folded, terminal_width
+
+    typer.echo(folded(text.removesuffix("\n"), terminal_width(sys.stdout)))
+
+
 def print_json(data: Any) -> None:
     """Data for programs, on stdout: keys in order, one final newline."""
     typer.echo(json.dumps(data, indent=2, sort_keys=True, ensure_ascii=True))

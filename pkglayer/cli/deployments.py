@@ -1,5 +1,6 @@
 """Verbs about states as they are: status, rollback, pin, unpin, cleanup, repair."""
 
+import sys
 from typing import Annotated
 
 import typer
@@ -29,14 +30,18 @@ def status(
     """
     from pkglayer.cli import render
     from pkglayer.engine.notices import find_notices
+    from pkglayer.log import terminal_width
 
     with common.reading() as session:
         deployments, notices = session.sysroot.deployments, find_notices(session)
         if common.as_json:
             print_json(render.status_json(deployments, notices=notices))
         else:
-            text = render.render_status(deployments, notices=notices, verbose=verbose)
-            typer.echo(text, nl=False)
+            width = terminal_width(sys.stdout)
+            typer.echo(
+                render.render_status(deployments, notices=notices, verbose=verbose, width=width),
+                nl=False,
+            )
 
 
 def rollback(common: Common) -> None:

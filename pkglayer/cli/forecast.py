@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pkglayer.cli.common import Common, print_json, verb
+from pkglayer.cli.common import Common, print_json, print_text, verb
 
 if TYPE_CHECKING:
     from pkglayer.engine.forecast import Forecast
@@ -36,7 +36,7 @@ def forecast(
     if common.as_json:
         print_json({"version": 1, **engine.forecast_json(done)})
     else:
-        typer.echo(render(done), nl=False)
+        print_text(render(done))
     if watch_exit_code:
         raise typer.Exit(EXIT_CODES[done.verdict])
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pkglayer.cli.common import Common, print_json, verb
+from pkglayer.cli.common import Common, print_json, print_text, verb
 
 if TYPE_CHECKING:
     from pkglayer.model.history import HistoryEntry
@@ -38,7 +38,7 @@ def history(
     if common.as_json:
         print_json({"version": 1, "entries": [entry_json(entry) for entry in entries]})
     else:
-        typer.echo(render_history(entries), nl=False)
+        print_text(render_history(entries))
 
 
 def entry_json(entry: "HistoryEntry") -> dict[str, Any]:

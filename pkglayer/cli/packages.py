@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pkglayer.cli.common import Common, print_json, verb
+from pkglayer.cli.common import Common, print_json, print_text, verb
 
 
 def register(app: typer.Typer) -> None:
@@ -31,7 +31,7 @@ def search(
     for row in found:
         nevra, mark = row.package.nevra, "@" if row.present else " "
         where = printable(", ".join(row.places))
-        typer.echo(f"{mark} {nevra.name}.{nevra.arch} ({where}): {printable(row.summary)}")
+        print_text(f"{mark} {nevra.name}.{nevra.arch} ({where}): {printable(row.summary)}")
 
 
 def info(common: Common, specs: Annotated[list[str], typer.Argument(metavar="SPEC...")]) -> None:

@@ -31,13 +31,19 @@ _INDENT = "    "
 
 
 def render_status(
-    deployments: Sequence[Deployment], *, notices: Iterable[str] = (), verbose: bool = False
+    deployments: Sequence[Deployment],
+    *,
+    notices: Iterable[str] = (),
+    verbose: bool = False,
+    width: int = 0,
 ) -> str:
     """All states, the next boot first; with `verbose` every layered package and note.
 
-    `notices` are whole sentences about the machine as it is, shown at the end.
+    `notices` are whole sentences about the machine as it is, shown at the end. Values are folded
+    at `width` columns, at most and without one at WIDTH.
     """
-    parts = ["\n".join(_render_state(d, verbose)) for d in deployments]
+    width = min(width or WIDTH, WIDTH)
+    parts = ["\n".join(_render_state(d, verbose, width)) for d in deployments]
     parts += [printable(text) for text in notices]
     return "\n\n".join(parts or ["No deployment."]) + "\n"
 
@@ -110,18 +116,21 @@ def columns(rows: Sequence[Sequence[str]], indent: str = "  ") -> list[str]:
     ]  # fmt: skip
 
 
-def _render_state(d: Deployment, verbose: bool) -> list[str]:
+def _render_state(d: Deployment, verbose: bool, width: int) -> list[str]:
     mark = "*" if d.booted else " "
-    lines = [f"{mark} {d.index}  {', '.join(_labels(d))}"]
-    lines += _field("Base", base_text(d.base))
-    lines += _field("Base commit", d.base.commit)
+    title = f"{mark} {d.index}  {', '.join(_labels(d))}"
+    return [title, *(line for row in _fields(d, verbose) for line in _folded(*row, width))]
+
+
+def _fields(d: Deployment, verbose: bool) -> list[tuple[str, str]]:
+    lines = [("Base", base_text(d.base)), ("Base commit", d.base.commit)]
     if d.checksum != d.base.commit:
-        lines += _field("Commit", d.checksum)
+        lines.append(("Commit", d.checksum))
     wants, trouble = wants_of(d)
     lines += _requests(wants, applied=d.record is not None)
     lines += _record_fields(d, verbose)
     for problem in dict.fromkeys(filter(None, (d.problem, trouble))):
-        lines += _field("Problem", printable(problem))
+        lines.append(("Problem", printable(problem)))
     return lines
 
 
@@ -135,7 +144,7 @@ def _labels(d: Deployment) -> list[str]:
     return labels or ["kept"]
 
 
-def _requests(wants: Sequence[Want], applied: bool) -> list[str]:
+def _requests(wants: Sequence[Want], applied: bool) -> list[tuple[str, str]]:
     by_source: dict[str, list[str]] = {}
     for want in wants:
         words = KIND_WORDS.get(want.kind, "")
@@ -145,43 +154,41 @@ def _requests(wants: Sequence[Want], applied: bool) -> list[str]:
         by_source.setdefault(printable(source_text(want)), []).append(name)
     label = "Requested" if applied else "Not applied"
     return [
-        line
+        (label if number == 0 else "", f"{', '.join(names)} ({source})")
         for number, (source, names) in enumerate(sorted(by_source.items()))
-        for line in _field(label if number == 0 else "", f"{', '.join(names)} ({source})")
     ]
 
 
-def _record_fields(d: Deployment, verbose: bool) -> list[str]:
+def _record_fields(d: Deployment, verbose: bool) -> list[tuple[str, str]]:
     if d.record is None:
         return []
     plan, lines = d.record.plan, []
     if plan.packages:
-        lines += _field("Layered", _packages_text(plan.packages, verbose))
+        lines.append(("Layered", _packages_text(plan.packages, verbose)))
     for number, row in enumerate(signer_rows(plan.packages) if verbose else ()):
-        lines += _field("" if number else "Signed by", printable(": ".join(row)))
+        lines.append(("" if number else "Signed by", printable(": ".join(row))))
     for number, override in enumerate(plan.overrides):
         text = override_text(override)
-        lines += _field("Overrides" if number == 0 else "", printable(text))
+        lines.append(("Overrides" if number == 0 else "", printable(text)))
     for number, gone in enumerate(plan.inactive):
         text = f"{gone.want.spec}: {gone.reason}"
-        lines += _field("Inactive" if number == 0 else "", printable(text))
+        lines.append(("Inactive" if number == 0 else "", printable(text)))
     for number, skip in enumerate(plan.skipped):
-        lines += _field(
-            "Skipped" if number == 0 else "", printable(f"{skip.want.spec}: {skip.why}")
-        )
+        text = f"{skip.want.spec}: {skip.why}"
+        lines.append(("Skipped" if number == 0 else "", printable(text)))
     for number, ruling in enumerate(d.record.rulings):
-        lines += _field("Scriptlets" if number == 0 else "", printable(ruling.sentence))
+        lines.append(("Scriptlets" if number == 0 else "", printable(ruling.sentence)))
     failed = [s for s in d.record.scripts if s.exit_code]
     for number, script in enumerate(failed):
         text = f"%{script.kind} of {script.package} ended with exit code {script.exit_code}"
-        lines += _field("Warning" if number == 0 else "", printable(text))
+        lines.append(("Warning" if number == 0 else "", printable(text)))
     if verbose:
         for number, note in enumerate(d.record.notes):
             whose = f"{note.package}: " if note.package else ""
             text = printable(f"{whose}{note.what}: {note.why}")
-            lines += _field("Note" if number == 0 else "", text)
+            lines.append(("Note" if number == 0 else "", text))
     elif d.record.notes:
-        lines += _field("Notes", f"{len(d.record.notes)} (pkglayer status --verbose shows them)")
+        lines.append(("Notes", f"{len(d.record.notes)} (pkglayer status --verbose shows them)"))
     return lines
 
 
@@ -228,11 +235,11 @@ def _packages_text(packages: Sequence[Package], verbose: bool) -> str:
     return f"{count(len(packages), 'package')}, {size}: {names}{more}"
 
 
-def _field(label: str, text: str) -> list[str]:
+def _folded(label: str, text: str, width: int) -> list[str]:
     """One labelled value, folded at spaces; long words such as checksums are never broken."""
     return textwrap.wrap(
         text,
-        WIDTH,
+        max(width, 40),
         initial_indent=_INDENT + label.ljust(_LABEL),
         subsequent_indent=_INDENT + " " * _LABEL,
         break_long_words=False,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pkglayer.cli.common import Common, print_json, verb
+from pkglayer.cli.common import Common, print_json, print_text, verb
 
 if TYPE_CHECKING:
     from pkglayer.engine.undo import Undone
@@ -31,7 +31,7 @@ def undo(
     with common.changing() as session:
         done = engine.undo(session, number)
         if not common.as_json:
-            typer.echo(render_undone(done), nl=False)
+            print_text(render_undone(done))
         if done.outcome is not None:
             show(common, session, done.outcome, {"undo": undone_json(done)})
         elif common.as_json:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pkglayer.cli.common import Common, print_json, verb
+from pkglayer.cli.common import Common, print_json, print_text, verb
 
 
 def register(app: typer.Typer) -> None:
@@ -30,7 +30,7 @@ def why(
     if common.as_json:
         print_json({"version": 1, "packages": [asdict(row) for row in found]})
     else:
-        typer.echo("\n".join(printable(row.sentence) for row in found))
+        print_text("\n".join(printable(row.sentence) for row in found))
 
 
 def why_not(
@@ -54,8 +54,8 @@ def why_not(
         rows = [trouble_json(t) for t in answer.troubles]
         print_json({"version": 1, "spec": spec, "sentence": answer.sentence, "blockers": rows})
     else:
-        typer.echo(printable(answer.sentence))
+        print_text(printable(answer.sentence))
         for way in dict.fromkeys(w for t in answer.troubles for w in t.ways):
-            typer.echo(printable(f"  {to_words(way)}"))
+            print_text(printable(f"  {to_words(way)}"))
     if answer.troubles:
         raise typer.Exit(3)
