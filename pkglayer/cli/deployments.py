@@ -89,7 +89,6 @@ def cleanup(
     Example: pkglayer cleanup --rollback --cache
     """
     from pkglayer.engine import upkeep
-    from pkglayer.log import to_size
 
     with common.changing() as session:
         done = upkeep.cleanup(
@@ -100,11 +99,22 @@ def cleanup(
         print_json({"deployments": [d.checksum for d in done.deployments],
                     "refs": list(done.refs), "freed": done.freed})  # fmt: skip
     else:
-        would = "Would drop" if common.dry_run else "Dropped"
-        typer.echo(
-            f"{would}: states {', '.join(names) or 'none'}; {len(done.refs)} commits of "
-            f"packages, states and bases. {to_size(done.freed)} came free."
-        )
+        typer.echo(cleaned_text(names, len(done.refs), done.freed, common.dry_run))
+
+
+def cleaned_text(states: list[str], refs: int, freed: int, dry_run: bool) -> str:
+    """What a cleanup dropped or would drop, in one line; a dry run knows the caches' bytes only."""
+    from pkglayer.cli.render import count
+    from pkglayer.log import to_size
+
+    what = [("state " if len(states) == 1 else "states ") + ", ".join(states)] * bool(states)
+    what += [f"{count(refs, 'commit')} that no state needs"] * bool(refs)
+    if dry_run:
+        what += [f"{to_size(freed)} of caches"] * bool(freed)
+        return f"Would drop {' and '.join(what)}." if what else "There is nothing to drop."
+    if not what and not freed:
+        return "There was nothing to drop."
+    return f"Dropped {' and '.join(what) or 'caches'}: {to_size(freed)} came free."
 
 
 def _set_pin(common: Common, which: str, pinned: bool) -> None:

@@ -115,7 +115,10 @@ def render_layers(layers: "Sequence[Layer]", newest: "Deployment | None") -> str
     from pkglayer.log import printable
 
     if not layers:
-        return "No layer is declared (man pkglayer-layer shows how).\n"
+        return (
+            "No layer is declared. Ready-made ones: pkglayer layer list --presets; "
+            "how to write one: man pkglayer-layer\n"
+        )
     rows = [
         (
             layer.name,

@@ -100,4 +100,5 @@ def read_lock(path: Path) -> "Lock":
     try:
         return parse_lock(path.read_text(), str(path))
     except (OSError, UnicodeDecodeError) as e:
-        raise UsageError(f"{path} cannot be read: {e}", hint="give a file that lock wrote") from e
+        why = getattr(e, "strerror", None) or e
+        raise UsageError(f"{path} cannot be read: {why}", hint="give a file that lock wrote") from e

@@ -57,4 +57,4 @@ def refresh_md(common: Common) -> None:
         return
     for name, problem, timestamp in rows:
         made = datetime.fromtimestamp(timestamp, UTC).strftime("%Y-%m-%d %H:%M")
-        typer.echo(f"{name}: {problem or f'made {made} UTC'}")
+        typer.echo(f"{name}: {problem or f'metadata of {made} UTC'}")

@@ -88,10 +88,12 @@ def _what_it_is(session: Session, request: Request, spec: str) -> tuple[str, str
                 f"{shown} is not a request but comes along with {whose}",
                 "it goes when nothing requested needs it any more",
             )
-    if _in_base(session, spec):
+    if names := _in_base(session, spec):
+        if len(names) > 1:
+            return f"{shown} is not requested", _nearby(request, spec)
         return (
-            f"{shown} is a package of the base, which layering does not change",
-            "only another base is without it",
+            f"{shown} is a package of the base, not a request",
+            f"to be without it: pkglayer override remove {names[0]}",
         )
     return f"{shown} is not requested", _nearby(request, spec)
 
@@ -103,6 +105,7 @@ def _nearby(request: Request, spec: str) -> str:
     return "requests made by command are: " + (", ".join(specs) or "none")
 
 
-def _in_base(session: Session, spec: str) -> bool:
+def _in_base(session: Session, spec: str) -> list[str]:
     with base_files(session, session.sysroot.newest.base) as tree:
-        return bool(rpmquery.list_packages(tree, rpmdb.find_dbpath(tree), spec))
+        found = rpmquery.list_packages(tree, rpmdb.find_dbpath(tree), spec)
+    return sorted({nevra.name for nevra in found})

@@ -69,7 +69,7 @@ def fetch(
     wanted = [_to_download(p, by_id, open_private(cache)) for p in packages]
     missing = [d for d in wanted if not _is_intact(d)]
     _check_space(cache, missing)
-    progress.start("packages", sum(d.size for d in wanted), "B")
+    progress.start("Fetching packages", sum(d.size for d in wanted), "B")
     progress.advance(sum(d.size for d in wanted if d not in missing))
     if missing:
         _download(missing, dict(zip(wanted, packages, strict=True)), progress)

@@ -54,7 +54,7 @@ def _item(package: Package, size: int, repository: Repository, target: Path) -> 
 
 
 def _fetch(items: Sequence[Download], progress: Progress) -> None:
-    progress.start("signatures", unit="B")
+    progress.start("Fetching signatures", unit="B")
     download(items, progress)
     # A server that knows no ranges sends everything or nothing.
     if whole := [replace(i, head=0) for i in items if i.head and not i.target.exists()]:

@@ -47,8 +47,10 @@ def bring(spec: str, directory: Path) -> Path:
                 )
             return _write(answer, directory / Path(name).name, printable(spec))
     except (OSError, ValueError) as e:
+        cause = getattr(e, "reason", e)  # URLError prints its cause as Python code
+        why = getattr(cause, "strerror", None) or str(cause)
         raise RepositoryError(
-            f"{printable(spec)} cannot be fetched: {printable(str(e))}",
+            f"{printable(spec)} cannot be fetched: {printable(why)}",
             hint="check the address and the network",
         ) from e
 

@@ -100,7 +100,7 @@ def _load(repository: Repository, offline: bool, refresh: bool, progress: Progre
         else:
             failures.append(value)
 
-    progress.start(f"metadata {repository.id}", unit="B")
+    progress.start(f"Fetching metadata of {repository.id}", unit="B")
     try:
         work = functools.partial(_download, repository, refresh)
         problem = run_limited(work, limits=LIMITS, on_report=hear)

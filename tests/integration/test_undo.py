@@ -108,7 +108,7 @@ def test_a_younger_change_of_the_same_thing_is_named(scene: Scene) -> None:
     scene.run("pin-version", "foo", "1*")
     said = scene.refuse("undo", "1", code=2)
     assert "foo is asked for in another way since, by change 3 (pkglayer pin-version foo" in said
-    assert "hint: pkglayer undo 3\n  or: pkglayer uninstall foo" in said
+    assert ": pkglayer undo 3\n  or: pkglayer uninstall foo" in said
     # The way out leads out.
     scene.run("undo", "3")
     scene.run("undo", "1")

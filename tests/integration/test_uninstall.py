@@ -65,7 +65,8 @@ def test_all(scene: Scene) -> None:
     [
         ("libfoo", "'libfoo' is not a request but comes along with foo"),
         ("libfoo-1-1.noarch", "is not a request but comes along with foo"),
-        ("based", "'based' is a package of the base, which layering does not change"),
+        ("based", "'based' is a package of the base, not a request\n  hint: to be without it: pk"),
+        ("*", "'*' is not requested\n  hint: requests made by command are: bar, foo"),
         ("fooo", "'fooo' is not requested\n  hint: did you mean 'foo'?"),
         ("$(reboot)", "is not requested\n  hint: requests made by command are: bar, foo"),
     ],

@@ -5,9 +5,11 @@ import io
 import pytest
 
 from pkglayer.__main__ import render_error
+from pkglayer.cli.deployments import cleaned_text
+from pkglayer.cli.render import render_status
 from pkglayer.log import Lines, folded
 from pkglayer.model.errors import UsageError
-from tests.unit.test_render import LAYERED, render_status
+from tests.unit.test_render import LAYERED
 
 
 class Terminal(io.StringIO):
@@ -51,3 +53,20 @@ def test_a_moving_line_never_wraps(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_each_way_out_has_its_own_line() -> None:
     error = UsageError("no such thing", hint="look; or pkglayer search it")
     assert render_error(error) == "error: no such thing\n  hint: look\n  or: pkglayer search it"
+
+
+@pytest.mark.parametrize(
+    ("states", "refs", "freed", "dry_run", "text"),
+    [
+        ([], 0, 0, True, "There is nothing to drop."),
+        (["1 (abc)"], 1, 0, True, "Would drop state 1 (abc) and 1 commit that no state needs."),
+        ([], 0, 2000, True, "Would drop 2.0 kB of caches."),
+        ([], 0, 0, False, "There was nothing to drop."),
+        ([], 0, 2000, False, "Dropped caches: 2.0 kB came free."),
+        (["1 (a)", "2 (b)"], 0, 5, False, "Dropped states 1 (a), 2 (b): 5 B came free."),
+    ],
+)
+def test_cleanup_says_what_went(
+    states: list[str], refs: int, freed: int, dry_run: bool, text: str
+) -> None:
+    assert cleaned_text(states, refs, freed, dry_run) == text
