@@ -8,6 +8,7 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,8 @@ def label_tree(repo: Repo, tree: Tree, base: str, policy: Policy) -> int:
     """
     before, after = repo.read_commit(base).tree, repo.write_tree(tree)
     same = repo.find(before, POLICY_PATH) == repo.find(after, POLICY_PATH)
-    rows = _changed(repo, before, after) if same else repo.walk(after)
+    whole = chain([("", after[1], True)], repo.walk(after))
+    rows = _changed(repo, before, after) if same else whole
     count = 0
     for path, checksum, is_dir in list(rows):
         info = repo.read_dirmeta(checksum) if is_dir else repo.read_info(checksum)

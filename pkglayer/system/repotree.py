@@ -44,7 +44,10 @@ class Tree:
             parent.replace_file(name, checksum)
 
     def put_dir(self, path: str, metadata: str) -> None:
-        """Make a directory if it is not there and give it this dirmeta."""
+        """Make a directory if it is not there and give it this dirmeta; "" is the tree itself."""
+        if not path:
+            self.handle.set_metadata_checksum(metadata)
+            return
         parent, name = self._parent(path)
         with ostree_errors(f"cannot place /{path}"):
             _, node = parent.ensure_dir(name)

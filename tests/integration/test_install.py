@@ -241,11 +241,13 @@ def test_files_are_as_the_header_says(tmp_path: Path) -> None:
     assert query_rpm(state.path, "-q", "tool") == ["tool-1-1.noarch"]
 
 
-def test_edited_configuration_of_the_administrator_stays(scene: Scene) -> None:
-    scene.publish(build_rpm(scene.tmp, "conf", files={"etc/conf": config("old\n")}))
+@pytest.mark.parametrize("noreplace", [True, False])
+def test_edited_configuration_of_the_administrator_stays(scene: Scene, noreplace: bool) -> None:
+    old, new = (config(f"{word}\n", noreplace=noreplace) for word in ("old", "new"))
+    scene.publish(build_rpm(scene.tmp, "conf", files={"etc/conf": old}))
     scene.run("install", "conf")
     (scene.next.path / "etc/conf").write_text("mine\n")
-    scene.publish(build_rpm(scene.tmp, "conf", version="2", files={"etc/conf": config("new\n")}))
+    scene.publish(build_rpm(scene.tmp, "conf", version="2", files={"etc/conf": new}))
     told = scene.run("upgrade", "--refresh").stdout
     assert (scene.next.path / "usr/etc/conf").read_text() == "new\n"
     assert (scene.next.path / "etc/conf").read_text() == "mine\n"

@@ -5,6 +5,7 @@ from pathlib import Path
 from tests.support.ostree import run_ostree
 from tests.support.rpms import build_rpm
 from tests.support.scene import Scene, make_scene
+from tests.support.selinux import read_labels
 from tests.support.trees import File, Node
 
 _CONTEXTS = """/.*\tsystem_u:object_r:default_t:s0
@@ -67,6 +68,22 @@ def test_a_policy_that_changes_relabels_the_whole_tree(tmp_path: Path) -> None:
     scene.run("install", "rules")
     assert _label(scene, "usr/bin/busybox") == "system_u:object_r:bin_t:s0"
     assert _label(scene, "usr/etc/passwd") == "system_u:object_r:etc_t:s0"
+
+
+def test_a_change_of_the_policy_relabels_what_it_is_about(tmp_path: Path) -> None:
+    changed = _CONTEXTS.replace("bin_t", "other_t")
+    first = build_rpm(tmp_path / "offer", "rules", files=_policy())
+    scene = make_scene(tmp_path, [first])
+    scene.run("install", "rules")
+    repo = scene.sysroot / "ostree/repo"
+    before = read_labels(repo, scene.next.checksum)
+    scene.publish(build_rpm(tmp_path / "offer", "rules", version="2", files=_policy(changed)))
+    scene.run("upgrade", "--refresh")
+    after = read_labels(repo, scene.next.checksum)
+    others = {path: after[path][1] for path in before if after[path] != before[path]}
+    assert set(others.values()) == {"system_u:object_r:other_t:s0"}
+    files = {p for p, (kind, _) in before.items() if p.startswith("/usr/bin/") and kind == "-"}
+    assert files == others.keys()
 
 
 def test_nothing_is_labelled_without_a_policy(tmp_path: Path) -> None:
