@@ -195,10 +195,12 @@ class Sysroot:
                 time.sleep(_LOCK_SECONDS)
         try:
             self._prepare_private()
-            self.reload()
-            yield
+            try:
+                self.reload()
+                yield
+            finally:
+                (self.private_dir / "holder").unlink(missing_ok=True)
         finally:
-            (self.private_dir / "holder").unlink(missing_ok=True)
             self.handle.unlock()
 
     def _try_lock(self) -> bool:
