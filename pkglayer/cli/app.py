@@ -5,9 +5,10 @@ A run knows one verb, so `make_app` imports its module alone and registers nothi
 
 import importlib
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from pkglayer import __version__
 
@@ -34,6 +35,15 @@ MODULES: Mapping[str, tuple[str, ...]] = {
 """Modules of `cli`, in the order of --help, with the verbs and groups that each registers."""
 
 
+class Verbs(TyperGroup):
+    """A group whose --help has the first sentence of each verb whole, not cut at the margin."""
+
+    def format_commands(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]
+        rows = [(name, self.commands[name].get_short_help_str(1000)) for name in self.commands]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
 def make_app(words: Sequence[str] = ()) -> typer.Typer:
     """The app for a command line: with its one verb or group of verbs, or with all of them.
 
@@ -41,6 +51,7 @@ def make_app(words: Sequence[str] = ()) -> typer.Typer:
     """
     app = typer.Typer(
         name="pkglayer",
+        cls=Verbs,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,

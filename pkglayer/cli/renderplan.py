@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any, TypeVar
 
 from pkglayer.cli.render import (
+    KIND_WORDS,
     base_text,
     columns,
     count,
@@ -69,10 +70,7 @@ def render_plan(
     lines += _listing("Note", ((f"{n.package}: {n.what}", n.why) for n in notes))
     if not diff:
         lines.append("No package of the layer changes.")
-    lines.append(
-        f"The layer has {count(len(plan.packages), 'package')}, {to_size(plan.install_size)}; "
-        f"{to_size(sum(p.download_size for p in come))} to download at most."
-    )
+    lines.append(_sizes(plan, sum(p.download_size for p in come)))
     lines += [printable(line) for line in render_rooms(rooms)]
     return "\n".join(lines) + "\n"
 
@@ -152,6 +150,12 @@ def nevra_json(nevra: Nevra) -> dict[str, Any]:
     return {"nevra": str(nevra), **asdict(nevra)}
 
 
+def _sizes(plan: Plan, download: int) -> str:
+    layer = f"has {count(len(plan.packages), 'package')}, {to_size(plan.install_size)}"
+    fetch = f"{to_size(download)} to download at most" if download else "nothing to download"
+    return f"The layer {layer if plan.packages else 'is empty'}; {fetch}."
+
+
 def _base_lines(plan: Plan, previous: Plan | None) -> list[str]:
     lines = [f"Base  {base_text(plan.base)}", f"      {plan.base.commit}"]
     if previous and previous.base.commit != plan.base.commit:
@@ -169,7 +173,9 @@ def _request_lines(plan: Plan, previous: Plan | None) -> list[str]:
 
 def _want_text(want: Want) -> str:
     unchecked = ", signature not checked" if want.no_gpg_check else ""
-    return printable(f"{want.spec}  ({source_text(want)}{unchecked})")
+    return printable(
+        f"{want.spec}{KIND_WORDS.get(want.kind, '')}  ({source_text(want)}{unchecked})"
+    )
 
 
 def _section(title: str, items: Sequence[Item], row: Callable[[Item], Sequence[str]]) -> list[str]:

@@ -173,7 +173,8 @@ def want_from_row(row: Mapping[str, Any]) -> Want:
 def parse_spec(text: str) -> Want:
     """One command line SPEC as a request; local files are told by their name, `-` is stdin.
 
-    Raises UsageError for an empty SPEC, control characters or more than 1,024 characters.
+    Raises UsageError for an empty SPEC, a comparison without a version, control characters or
+    more than 1,024 characters.
     """
     if not text.strip() or len(text) > 1024 or any(ord(c) < 32 or ord(c) == 127 for c in text):
         shown = text[:40].encode("unicode_escape").decode()
@@ -182,6 +183,8 @@ def parse_spec(text: str) -> Want:
             hint="give a name, NEVRA, glob, capability, path, @group or a local ./file.rpm",
         )
     text = text.strip()
+    if text[-1] in "<>=":
+        raise UsageError(f"a version is missing: '{text}'", hint=f"for instance: '{text} 2.1'")
     if text.startswith("@"):
         return Want(text, kind="group")
     if text == "-":

@@ -21,7 +21,7 @@ Base  origin:os/stable, version 2, of 2023-11-15 22:13 UTC
 Requests
   + @dev  (by layer build)
   + htop  (by command)
-  + tool-2-1.x86_64  (by command)
+  + tool-2-1.x86_64 (local RPM)  (by command)
   + vim  (by command)
   + zsh  (by layer shells)
 Adding 5 packages
@@ -100,9 +100,16 @@ def test_a_plan_that_changes_nothing_says_so() -> None:
     lines = render_plan(PLAN, PLAN, compare).splitlines()
     assert lines[-2:] == [
         "No package of the layer changes.",
-        "The layer has 5 packages, 1.9 MB; 0 B to download at most.",
+        "The layer has 5 packages, 1.9 MB; nothing to download.",
     ]
     assert "Requests" not in lines
+
+
+def test_an_override_is_told_from_a_package_to_layer() -> None:
+    request = Request("r", (Want("nano", kind="override-remove"),))
+    lines = render_plan(Plan(BASE1, request, ()), None, compare).splitlines()
+    assert "  + nano (removed from the base)  (by command)" in lines
+    assert lines[-1] == "The layer is empty; nothing to download."
 
 
 def test_many_requests_behind_a_dependency_are_cut() -> None:

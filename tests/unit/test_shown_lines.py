@@ -3,12 +3,15 @@
 import io
 
 import pytest
+from typer.testing import CliRunner
 
 from pkglayer.__main__ import render_error
+from pkglayer.cli.app import make_app
 from pkglayer.cli.deployments import cleaned_text
 from pkglayer.cli.render import render_status
 from pkglayer.log import Lines, folded
 from pkglayer.model.errors import UsageError
+from pkglayer.model.request import parse_spec
 from tests.unit.test_render import LAYERED
 
 
@@ -70,3 +73,16 @@ def test_cleanup_says_what_went(
     states: list[str], refs: int, freed: int, dry_run: bool, text: str
 ) -> None:
     assert cleaned_text(states, refs, freed, dry_run) == text
+
+
+@pytest.mark.parametrize("text", ["foo >=", "foo =  ", "foo <"])
+def test_a_comparison_without_a_version_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="a version is missing"):
+        parse_spec(text)
+
+
+def test_the_list_of_verbs_cuts_no_sentence() -> None:
+    text = CliRunner().invoke(make_app(), ["--help"]).stdout
+    verbs = text.partition("Commands:")[2]
+    assert "                 next boot.\n" in verbs
+    assert "..." not in verbs
