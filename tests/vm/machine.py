@@ -1,6 +1,7 @@
 """A virtual machine with pkglayer in it: made once, booted step by step."""
 
 import tarfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,8 @@ PROJECT = Path(__file__).parents[2]
 PROLOGUE = """
 set -e
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin LANG=C.UTF-8
-check() { echo "check: $*"; "$@"; }
+check() { echo "check: $*" >&2; "$@"; }
+fails() { echo "fails: $*" >&2; if "$@" 2>&1; then echo "it should have failed"; exit 1; fi; }
 next() { pkglayer status --json | python3 -c "
 import json,sys
 d = json.load(sys.stdin)['deployments'][0]
@@ -31,6 +33,7 @@ for unit in pkglayer-reconcile.path pkglayer-reconcile.service; do
     sed 's,/usr/bin/pkglayer,/usr/local/bin/pkglayer,' /var/lib/pkglayer-source/hooks/$unit \
         > /etc/systemd/system/$unit
 done
+mkdir -p /etc/pkglayer && printf '[scripts]\\ntimeout = 3600\\n' > /etc/pkglayer/pkglayer.toml
 systemctl daemon-reload
 """
 """The program as it is in the checkout, and its hooks, on a machine that has neither."""
@@ -38,24 +41,24 @@ systemctl daemon-reload
 
 @dataclass
 class Machine:
-    """One disk image; `steps` counts its boots, for the console files."""
+    """One disk image, and what goes into it at its first boot."""
 
     image: Path
     full: world.World
     source: Path
 
     def run(
-        self, script: str, *, timeout: float = 900, log: Path | None = None,
-        cut_after: float | None = None,
+        self, script: str, files: Mapping[str, Path | str] | None = None, *,
+        timeout: float = 2400, log: Path | None = None, cut_after: float | None = None,
     ) -> BootResult:  # fmt: skip
         """Boot the default entry, run the script, power off; fails unless the script exits 0.
 
-        `log` and `cut_after` are those of `boot`.
+        `files` are put beside the script; `log` and `cut_after` are those of `boot`.
         """
         result = boot(
             self.image,
             PROLOGUE + script,
-            files={"source.tar": self.source},
+            files={"source.tar": self.source, **(files or {})},
             data=self.full.data_image,
             timeout=timeout,
             log=log,
