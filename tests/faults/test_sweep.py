@@ -1,8 +1,11 @@
 """A sample of the sweep in every test run; `make sweep` strikes at each point."""
 
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,15 +66,26 @@ def test_the_counter_sees_what_a_run_does(played: Played) -> None:
 needs_fuse = pytest.mark.skipif(not Path("/dev/fuse").exists(), reason="disks are served by FUSE")
 
 
+@pytest.fixture(scope="module")
+def cuts() -> Iterator[dict[str, Future[dict[str, Any]]]]:
+    """What power cuts left of an install, by how it was played; as many at once as can run."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield {
+            "plain": pool.submit(sweep_scene, "install", 80),
+            "booted": pool.submit(sweep_scene, "install", 80, "booted"),
+            "unsynced": pool.submit(sweep_scene, "install", 40, "unsynced"),
+        }
+
+
 @needs_fuse
-@pytest.mark.parametrize("options", [[], ["booted"]], ids=["", "booted"])
-def test_power_cuts(options: list[str]) -> None:
-    found = sweep_scene("install", 80, *options)
+@pytest.mark.parametrize("name", ["plain", "booted"])
+def test_power_cuts(cuts: dict[str, Future[dict[str, Any]]], name: str) -> None:
+    found = cuts[name].result()
     assert found["cuts"] > 1
     assert found["failures"] == []
 
 
 @needs_fuse
-def test_a_cut_shows_what_was_not_synced() -> None:
+def test_a_cut_shows_what_was_not_synced(cuts: dict[str, Future[dict[str, Any]]]) -> None:
     """Were the disk to keep what was never flushed, any program would pass."""
-    assert sweep_scene("install", 40, "unsynced")["failures"] != []
+    assert cuts["unsynced"].result()["failures"] != []
