@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from pkglayer.engine.session import Session, merge_root
 from pkglayer.log import printable
-from pkglayer.model.errors import UsageError
+from pkglayer.model.errors import PkglayerError, UsageError
 from pkglayer.model.offer import CachedHead
 from pkglayer.model.package import Package
 from pkglayer.model.request import Request, Want
@@ -82,7 +82,12 @@ def _open(session: Session, path: str) -> LocalRpm:
     file = Path(path)
     if path == brought.STDIN or brought.is_url(path):
         file = brought.bring(path, Path(tempfile.mkdtemp(dir=session.work)))
-    fetched = fetch_local(file, cache=session.cachedir / "packages", keyring=keyring)
+    try:
+        fetched = fetch_local(file, cache=session.cachedir / "packages", keyring=keyring)
+    except PkglayerError as e:  # people know what they named, not our copy of it
+        named = "standard input" if path == brought.STDIN else printable(path)
+        e.message = e.message.replace(str(file), named)
+        raise
     return LocalRpm(fetched.package, fetched.file, rpmlib.read_head(fetched.file))
 
 

@@ -45,7 +45,21 @@ def test_an_address_needs_a_signature_as_a_file_does(tmp_path: Path) -> None:
     scene = _scene(tmp_path)
     rpm = _tool(tmp_path / "www", "1")
     with http_server(tmp_path / "www") as server:
-        scene.refuse("install", f"{server.url}/{rpm.name}", code=5)
+        said = scene.refuse("install", f"{server.url}/{rpm.name}", code=5)
+        assert f"error: {server.url}/{rpm.name} is not signed" in said
+
+
+def test_an_unsigned_rpm_from_standard_input_is_called_so(tmp_path: Path) -> None:
+    scene = _scene(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-m", "pkglayer", "install", "-", "--sysroot", str(scene.sysroot)],
+        env=clean_environment(),
+        input=_tool(tmp_path / "mine", "1").read_bytes(),
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 5
+    assert b"error: standard input is not signed" in done.stderr
 
 
 def test_takes_an_rpm_from_standard_input(tmp_path: Path) -> None:
