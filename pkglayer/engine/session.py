@@ -176,9 +176,13 @@ def merge_root(sysroot: Sysroot) -> Path:
 
 @contextmanager
 def reading(path: Path, stateroot: str, options: Options, progress: Progress) -> Iterator[Session]:
-    """A session that changes nothing and needs no root."""
+    """A session that changes nothing and needs no root; a mistake in the settings is only told."""
     sysroot = open_sysroot(path, stateroot)
-    settings = _settings(sysroot)
+    try:
+        settings = _settings(sysroot)
+    except PkglayerError as e:
+        log.warning("%s; changes are refused until that is mended (%s)", e.message, e.hint)
+        settings = Settings()
     yield Session(sysroot, settings, options, progress)
 
 

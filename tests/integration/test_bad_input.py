@@ -273,6 +273,15 @@ def test_wrong_configuration(scene: Scene, name: str, text: str, where: str) -> 
     assert where in done.stderr
 
 
+def test_states_are_shown_whatever_the_settings_say(scene: Scene) -> None:
+    scene.configure("[scripts]\ntimout = 3\n", "etc/pkglayer/pkglayer.toml")
+    done = scene.run("status")
+    assert "next boot" in done.stdout
+    assert "timout" in done.stderr
+    assert "changes are refused until that is mended" in done.stderr
+    assert scene.run("cleanup", check=False).returncode == 12
+
+
 def test_base_object_is_damaged(scene: Scene) -> None:
     """A missing directory object of the base is named, and nothing changes."""
     repo = scene.sysroot / "ostree/repo"
