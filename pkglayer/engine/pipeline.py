@@ -221,7 +221,9 @@ def build(
     with root.mount_root(repo, plan.base.commit, near, work) as tree:
         with timings.phase("rpmdb"):
             order, removal = rpmdb.plan_order(tree, packages, plan.overrides)
-            dbpath = rpmdb.write_rpmdb(tree, order, plan.base.timestamp, removal)
+            dbpath = rpmdb.write_rpmdb(
+                tree, order, plan.base.timestamp, removal, plan.request.documentation
+            )
         setup = script_setup(session, plan, dbpath)
         with timings.phase("scripts"):
             report = scripts.run_scripts(

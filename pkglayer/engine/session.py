@@ -124,7 +124,7 @@ class Session:
         layers = layerfiles.read_layers(tree / "usr", self.etc)
         rules = (*self.settings.script_rules, *(r for layer in layers for r in layer.scripts))
         wanted = request.with_wants([*request.commanded, *to_wants(layers)])
-        return replace(wanted, rules=rules)
+        return replace(wanted, rules=rules, documentation=self.settings.documentation)
 
     @property
     def wish(self) -> Wish:

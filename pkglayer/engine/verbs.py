@@ -202,6 +202,8 @@ def find_drift(session: Session, newest: Deployment) -> str:
     built = newest.record.plan.request
     if (built.wants, built.rules) != (request.wants, request.rules):
         return "the requests or the layers are others than those it was built from"
+    if built.documentation != request.documentation:
+        return "the setting for documentation is another than it was built with"
     if skipped := policy.skipped_requests(newest.record.plan):
         return f"{', '.join(s.want.spec for s in skipped)} may fit by now"
     return ""

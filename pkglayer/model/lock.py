@@ -37,7 +37,7 @@ def to_toml(lock: Lock) -> str:
     """The lock file's text, with one final newline."""
     plan = lock.plan
     state = {"commit": lock.commit, "digest": lock.digest, "layout": lock.layout}
-    settings = {"post-failure": lock.post_failure}
+    settings = {"post-failure": lock.post_failure, "documentation": plan.request.documentation}
     parts = [
         f"version = {LOCK_VERSION}\n",
         _table("[state]", state),
@@ -101,9 +101,10 @@ def _lock(data: Mapping[str, Any]) -> Lock:
     base = Base(**data["base"])
     wants = tuple(Want(**row) for row in data.get("request", ()))
     rules = tuple(Rule(**row) for row in data.get("rule", ()))
+    documentation = bool(data["settings"].get("documentation", True))
     plan = Plan(
         base=base,
-        request=Request(base.refspec, wants, rules),
+        request=Request(base.refspec, wants, rules, documentation),
         packages=tuple(_to_package(row) for row in data.get("package", ())),
         overrides=tuple(Override(**row) for row in data.get("override", ())),
         inactive=tuple(_split(Inactive, ("provider", "why"), data.get("inactive", ()))),

@@ -160,6 +160,7 @@ def plan_digest(plan: Plan, policy: Mapping[str, Any]) -> str:
         "overrides": [asdict(o) for o in plan.overrides],
         "policy": dict(policy),
         "rules": [asdict(r) for r in plan.request.rules],
+        "documentation": plan.request.documentation,
     }
     if missing := [str(p.nevra) for p in plan.packages if not p.header_checksum]:
         raise ValueError(f"not imported yet: {missing}")

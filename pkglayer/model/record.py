@@ -124,7 +124,10 @@ def _record(data: Mapping[str, Any]) -> Record:
     return Record(
         plan=Plan(
             base=Base(**plan["base"]),
-            request=Request(plan["request"]["refspec"], wants, rules),
+            request=Request(
+                plan["request"]["refspec"], wants, rules,
+                bool(plan["request"].get("documentation", True)),
+            ),
             packages=tuple(_package(p) for p in plan["packages"]),
             inactive=tuple(Inactive(**{**i, "want": Want(**i["want"])}) for i in plan["inactive"]),
             skipped=tuple(Skipped(Want(**s["want"]), s["why"]) for s in plan["skipped"]),

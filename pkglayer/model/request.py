@@ -80,12 +80,14 @@ _DEFAULTS: Mapping[str, Any] = vars(Want(""))
 class Request:
     """A base (as libostree's refspec, `[remote:]ref`) and everything wanted on it.
 
-    `rules` are what settings and layers say about scriptlets; they come before our own.
+    `rules` are what settings and layers say about scriptlets; they come before our own. Without
+    `documentation` the packages' files that are marked as such stay away.
     """
 
     refspec: str
     wants: tuple[Want, ...] = ()
     rules: tuple[Rule, ...] = ()
+    documentation: bool = True
 
     def find(self, spec: str) -> Want | None:
         """The command's request of that spec, or the local RPM of that name or NEVRA."""

@@ -26,6 +26,7 @@ class Settings:
     gpgcheck: bool = True
     localpkg_gpgcheck: bool = True
     recommends: bool = True
+    documentation: bool = True
     post_failure: str = "abort"
     script_timeout: int = 600
     script_memory: int = 2 * 1024**3
@@ -134,6 +135,9 @@ KEYS = (
         "demand a trusted signature of RPM files given on the command line too"),
     Key("packages", "recommends", "recommends", _flag,
         "install weak dependencies (Recommends) of what is requested"),
+    Key("packages", "documentation", "documentation", _flag,
+        "install files that packages mark as documentation, such as manual pages; licences always "
+        "come. It is rpm's --nodocs (dnf's tsflags=nodocs), for the packages of the layer alone"),
     Key("scripts", "post-failure", "post_failure", _choice("abort", "warn"),
         "what a failing %post, %posttrans or trigger does: abort leaves the system unchanged; warn "
         "records it and goes on, as rpm itself does. A failing %pre or %pretrans always aborts"),

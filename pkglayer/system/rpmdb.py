@@ -62,23 +62,25 @@ def find_dbpath(root: Path) -> str:
 
 def change_packages(
     root: Path, dbpath: str, heads: Sequence[bytes], epoch: int, gone: Sequence[int] = (),
-    skipped: rpmstates.Skipped = MappingProxyType({}), order: Sequence[tuple[str, int]] = (),
-    judged: bool = False,
+    skipped: rpmstates.States = MappingProxyType({}), order: Sequence[tuple[str, int]] = (),
+    judged: bool = False, documentation: bool = True,
 ) -> None:  # fmt: skip
     """Record packages as installed in the rpmdb of the tree at `root`, and others as removed.
 
     `heads` are lead, signature and header of each, in installation order; `epoch` (seconds since
     1970) becomes their install time; `gone` are numbers of packages in the database; `skipped`
-    files give way to others of a preferred colour; `order` mixes both, `+` and an index into
+    files are not there and have these states; `order` mixes both, `+` and an index into
     `heads` or `-` and one into `gone`, and is needed only where something goes;
-    `judged` says that file conflicts were looked for before. Raises ConflictError for them, with
+    `judged` says that file conflicts were looked for before; without `documentation` files of that
+    kind clash with nothing. Raises ConflictError for them, with
     both owners, and StateError when the database cannot be written.
     """
     if not heads and not gone:
         return
     order = order or [("+", number) for number in range(len(heads))]
+    flags = _FLAGS | (0 if documentation else rpm.RPMTRANS_FLAG_NODOCS)
     problems = _in_child(
-        lambda: _transaction(root, dbpath, heads, epoch, gone, skipped, order, judged)
+        lambda: _transaction(root, dbpath, heads, epoch, gone, skipped, order, judged, flags)
     )
     conflicts = [p for p in problems if p["type"] in _CONFLICTS]
     if conflicts:
@@ -99,7 +101,7 @@ def _conflict(problems: list[dict[str, Any]]) -> ConflictError:
 
 def _transaction(
     root: Path, dbpath: str, heads: Sequence[bytes], epoch: int, gone: Sequence[int],
-    skipped: rpmstates.Skipped, order: Sequence[tuple[str, int]], judged: bool,
+    skipped: rpmstates.States, order: Sequence[tuple[str, int]], judged: bool, flags: int,
 ) -> list[Any]:  # fmt: skip
     with private_home(dbpath), TemporaryFile("w+") as complaints:
         os.environ["SOURCE_DATE_EPOCH"] = str(epoch)
@@ -109,7 +111,7 @@ def _transaction(
         ts = rpm.TransactionSet(str(root))
         ts.setVSFlags(-1)
         ts.setVfyLevel(0)
-        ts.setFlags(_FLAGS)
+        ts.setFlags(flags)
         ts.setProbFilter(_IGNORED | (_JUDGED if judged else 0))
         for sign, number in order:  # it is librpm's already, and the one in which scripts run
             if sign == "+":

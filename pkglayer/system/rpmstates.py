@@ -1,4 +1,5 @@
-"""File states of packages in a database: files that are not there as another colour has the path.
+"""File states of packages in a database: files that are not there, since another colour has the
+path or nobody wants documentation.
 
 librpm decides that when it unpacks, which is not how we make a tree. `find_skipped` decides the
 same; `mark_skipped` writes it into the headers, as librpm itself changes them (the binding of
@@ -20,11 +21,14 @@ from pkglayer.system.overlayroot import Root
 from pkglayer.system.rpmconfig import database_path
 from pkglayer.system.rpmquery import readable
 
-WRONG_COLOUR = b"\x04"
+NOT_INSTALLED, WRONG_COLOUR = b"\x02", b"\x04"
 _PACKAGES, _FILESTATES, _MINMEM = 0, 1029, 1
 
 Skipped = Mapping[int, Sequence[int]]
 """Places of files in its header, by the package's place among those that come."""
+
+States = Mapping[int, Mapping[int, bytes]]
+"""The same places with the state of each file."""
 
 
 def read_colours() -> Colours:
@@ -75,8 +79,17 @@ def _installed(
             ts.closeDB()
 
 
-def mark_skipped(root: Path, rows: Skipped) -> None:
-    """Let headers of the open database's root say which of their files are of the wrong colour.
+def to_states(wrong: Skipped, unwanted: Skipped) -> States:
+    """The states of files of the wrong colour, and of those that are not wanted."""
+    states: dict[int, dict[int, bytes]] = defaultdict(dict)
+    for rows, state in ((wrong, WRONG_COLOUR), (unwanted, NOT_INSTALLED)):
+        for place, files in rows.items():
+            states[place] |= dict.fromkeys(files, state)
+    return dict(states)
+
+
+def mark_skipped(root: Path, rows: States) -> None:
+    """Let headers of the open database's root say which of their files are not there.
 
     `rows` are by the package's number in the database here, whose path is as rpm's macros have it.
     Raises StateError.
@@ -94,7 +107,7 @@ def mark_skipped(root: Path, rows: Skipped) -> None:
         lib.rpmtsFree(ts)
 
 
-def _mark(lib: ctypes.CDLL, ts: int, number: int, places: Sequence[int]) -> None:
+def _mark(lib: ctypes.CDLL, ts: int, number: int, places: Mapping[int, bytes]) -> None:
     key = ctypes.c_uint(number)
     found = lib.rpmtsInitIterator(ts, _PACKAGES, ctypes.byref(key), ctypes.sizeof(key))
     lib.rpmdbSetIteratorRewrite(found, 1)
@@ -103,9 +116,9 @@ def _mark(lib: ctypes.CDLL, ts: int, number: int, places: Sequence[int]) -> None
         header = lib.rpmdbNextIterator(found)
         if not header or not lib.headerGet(header, _FILESTATES, states, _MINMEM):
             raise StateError(f"the package database of the state has no package {number}")
-        for place in places:
+        for place, state in places.items():
             lib.rpmtdSetIndex(states, place)
-            lib.rpmtdGetChar(states)[0] = WRONG_COLOUR
+            lib.rpmtdGetChar(states)[0] = state
         lib.rpmdbSetIteratorModified(found, 1)
     finally:
         lib.rpmtdFree(states)
