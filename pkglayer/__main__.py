@@ -17,6 +17,13 @@ def main() -> None:
     """Run the command line and exit: 0, the error's own code, or 128 plus a signal."""
     interrupts.install()
     try:
+        _run()
+    finally:
+        interrupts.ignore()
+
+
+def _run() -> None:
+    try:
         make_app(sys.argv[1:])(prog_name="pkglayer")
     except PkglayerError as e:
         _fail(e)

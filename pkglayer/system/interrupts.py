@@ -38,6 +38,13 @@ def install() -> None:
     sys.unraisablehook = _not_lost
 
 
+def ignore() -> None:
+    """Nothing is left to undo: the interpreter, which takes the handlers down as it ends, must not
+    be killed by a signal that comes then, and the exit code be lost."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 @contextmanager
 def no_return() -> Iterator[None]:
     """The step that makes a change real: whole or not at all, and nothing is undone after it."""
