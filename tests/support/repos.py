@@ -31,7 +31,7 @@ def make_repo(
     """
     path.mkdir(parents=True, exist_ok=True)
     for rpm in rpms:
-        shutil.copy(rpm, path / rpm.name)
+        shutil.copy2(rpm, path / rpm.name)  # the metadata has its time
     words = ["--quiet", "--no-database", "--simple-md-filenames", "--compress-type=gz"]
     words += [f"--revision={BUILD_TIME}", "--set-timestamp-to-revision"]
     with tempfile.TemporaryDirectory() as work:
