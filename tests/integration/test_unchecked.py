@@ -26,7 +26,7 @@ def scene(tmp_path: Path, gpg_key: GpgKey) -> Scene:
 def test_an_exception_is_recorded_and_told(scene: Scene, tmp_path: Path) -> None:
     mine = build_rpm(tmp_path / "mine", "mine")
     said = scene.run("install", mine, "--no-gpg-check", mine).stdout
-    assert "+ mine-1-1.noarch  (by command, signature not checked)" in said
+    assert "+ mine-1-1.noarch (local RPM)  (by command, signature not checked)" in said
     assert "Signed by\n  not checked: mine-1-1.noarch\n" in said
     record = json.loads((scene.next.path / "usr/lib/pkglayer/record.json").read_text())
     [want] = record["plan"]["request"]["wants"]
