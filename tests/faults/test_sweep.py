@@ -73,7 +73,7 @@ def cuts() -> Iterator[dict[str, Future[dict[str, Any]]]]:
         yield {
             "plain": pool.submit(sweep_scene, "install", 80),
             "booted": pool.submit(sweep_scene, "install", 80, "booted"),
-            "unsynced": pool.submit(sweep_scene, "install", 40, "unsynced"),
+            "unsynced": pool.submit(sweep_scene, "install", 6, "unsynced"),
         }
 
 
