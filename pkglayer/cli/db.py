@@ -10,6 +10,9 @@ from pkglayer.cli.common import Common, print_json, verb
 
 STATE_HELP = "Index, booted, pending, rollback, base, a commit or a ref."
 StateOrCurrent = Annotated[str, typer.Argument(metavar="[STATE]", help=STATE_HELP)]
+Pattern = Annotated[
+    str, typer.Argument(metavar="[PATTERN]", help="Only packages that match, as 'lib*'.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -26,9 +29,7 @@ def register(app: typer.Typer) -> None:
 def list_packages(
     common: Common,
     state: StateOrCurrent = "",
-    pattern: Annotated[
-        str, typer.Argument(metavar="[PATTERN]", help="Only packages that match, as 'lib*'.")
-    ] = "",
+    pattern: Pattern = "",
 ) -> None:
     """List the packages of a state, without one those of the running state.
 
@@ -148,9 +149,7 @@ def where(
 def scripts(
     common: Common,
     state: StateOrCurrent = "",
-    pattern: Annotated[
-        str, typer.Argument(metavar="[PATTERN]", help="Only packages that match, as 'lib*'.")
-    ] = "",
+    pattern: Pattern = "",
 ) -> None:
     """Show which scriptlets ran when a state was built, in order, and what they printed.
 

@@ -1,6 +1,7 @@
 """Marks everything here as an integration test: real libostree, librpm and root are needed."""
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import pytest
 
 from tests.faults.arena import Arena, make_arena, make_outside
 from tests.faults.scenes import copy
+from tests.support.scene import Scene, find_leftovers
+from tests.support.witness import fsck
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -31,3 +34,13 @@ def arena(_template: Arena, tmp_path: Path) -> Arena:
     shutil.rmtree(_template.outside)
     outside_before = make_outside(_template.outside)
     return replace(_template, tmp=tmp_path, outside_before=outside_before)
+
+
+@pytest.fixture
+def scene(original: Scene, tmp_path: Path) -> Iterator[Scene]:
+    """A copy of a module's `original` for each test; afterwards the repository is whole and nothing
+    is left over."""
+    scene = original.copy_to(tmp_path)
+    yield scene
+    fsck(scene.sysroot / "ostree/repo")
+    assert find_leftovers(scene.sysroot) == []

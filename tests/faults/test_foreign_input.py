@@ -6,7 +6,7 @@ Never guessed: reading verbs go on and say so, changes are refused, and a comman
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,8 +14,8 @@ import pytest
 from tests.support.cli import query_pkglayer
 from tests.support.ostree import run_ostree
 from tests.support.rpms import build_rpm
-from tests.support.scene import Scene, find_leftovers, make_scene, take_snapshot
-from tests.support.witness import fsck, query_rpm
+from tests.support.scene import Scene, make_scene, take_snapshot
+from tests.support.witness import query_rpm
 
 RECORD = "usr/lib/pkglayer/record.json"
 DATABASE = "usr/lib/sysimage/rpm"
@@ -30,15 +30,6 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Scene:
     scene = make_scene(tmp, rpms, base_packages=[based])
     scene.run("install", "foo")
     return scene
-
-
-@pytest.fixture
-def scene(original: Scene, tmp_path: Path) -> Iterator[Scene]:
-    """A copy for each test; afterwards the repository is whole and nothing is left over."""
-    scene = original.copy_to(tmp_path)
-    yield scene
-    fsck(scene.sysroot / "ostree/repo")
-    assert find_leftovers(scene.sysroot) == []
 
 
 def next_state(scene: Scene) -> dict[str, object]:

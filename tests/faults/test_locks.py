@@ -11,7 +11,6 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -27,7 +26,6 @@ from tests.support.repos import repo_file
 from tests.support.rpms import build_rpm
 from tests.support.scene import Scene, find_leftovers, make_scene, take_snapshot
 from tests.support.servers import Server
-from tests.support.witness import fsck
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
@@ -41,15 +39,6 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Scene:
         build_rpm(tmp, "slow", scripts={"post": "echo started; sleep 60"}),
     ]
     return make_scene(tmp, rpms)
-
-
-@pytest.fixture
-def scene(original: Scene, tmp_path: Path) -> Iterator[Scene]:
-    """A copy for each test; afterwards the repository is whole and nothing is left over."""
-    scene = original.copy_to(tmp_path)
-    yield scene
-    fsck(scene.sysroot / "ostree/repo")
-    assert find_leftovers(scene.sysroot) == []
 
 
 @contextmanager

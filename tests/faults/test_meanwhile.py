@@ -4,7 +4,7 @@ brought, objects of the repository, our own directories."""
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
@@ -17,8 +17,7 @@ from tests.support.keys import make_gpg_key, sign_rpm
 from tests.support.ostree import run_ostree
 from tests.support.repos import make_repo, repo_file
 from tests.support.rpms import build_rpm
-from tests.support.scene import Scene, find_leftovers, make_scene
-from tests.support.witness import fsck
+from tests.support.scene import Scene, make_scene
 
 YEARS = 5 * 365 * 86400
 KEY_FILE = "etc/pki/rpm-gpg/repo.asc"
@@ -33,15 +32,6 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Scene:
     scene = make_scene(tmp, rpms, files={"usr/share/shared/mine": "base\n"})
     scene.run("install", "foo")
     return scene
-
-
-@pytest.fixture
-def scene(original: Scene, tmp_path: Path) -> Iterator[Scene]:
-    """A copy for each test; afterwards the repository is whole and nothing is left over."""
-    scene = original.copy_to(tmp_path)
-    yield scene
-    fsck(scene.sysroot / "ostree/repo")
-    assert find_leftovers(scene.sysroot) == []
 
 
 # The branch moves (row 6)

@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.cli import (
+    NOBODY,
     PROJECT,
-    clean_environment,
     query_pkglayer,
     run_pkglayer,
     start_pkglayer,
@@ -202,11 +201,9 @@ def test_full_disk_is_foretold(scene: Scene) -> None:
 
 
 def as_nobody(*args: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "pkglayer", *map(str, args)],
-        env=clean_environment() | {"HOME": "/nonexistent"}, capture_output=True, text=True,
-        user=65534, group=65534, extra_groups=[], cwd=PROJECT, check=False,
-    )  # fmt: skip
+    return run_pkglayer(
+        *args, user=NOBODY, env={"HOME": "/nonexistent"}, cwd=PROJECT, check=False
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,17 +2,14 @@
 
 import hashlib
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.support.cli import PROJECT, clean_environment, query_pkglayer, run_pkglayer
+from tests.support.cli import NOBODY, PROJECT, query_pkglayer, run_pkglayer
 from tests.support.ostree import Base, commit_base_update, make_base, make_sysroot, run_ostree
 from tests.support.repos import make_repo, repo_file
 from tests.support.rpms import build_rpm
@@ -215,20 +212,10 @@ def test_nobody_can_read_everything(world: World) -> None:
     for parent in world.sysroot.parents[:3]:
         parent.chmod(parent.stat().st_mode | 0o055)
     for args in (["list", "0"], ["diff", "-c"], ["where", "foo"], ["query", "0", "--", "-qa"]):
-        words = ["db", *args]
-        end = words.index("--") if "--" in words else len(words)
-        words[end:end] = ["--sysroot", str(world.sysroot)]
-        done = subprocess.run(
-            [sys.executable, "-m", "pkglayer", *words],
-            env=clean_environment() | {"HOME": "/nonexistent", "PATH": os.environ["PATH"]},
-            capture_output=True,
-            text=True,
-            user=65534,
-            group=65534,
-            extra_groups=[],
-            cwd=PROJECT,
-            check=False,
-        )
+        done = run_pkglayer(
+            "db", *args, sysroot=world.sysroot, user=NOBODY, env={"HOME": "/nonexistent"},
+            cwd=PROJECT, check=False,
+        )  # fmt: skip
         assert (done.returncode, done.stderr) == (0, ""), args
         assert "foo-1-1.noarch" in done.stdout
 

@@ -2,13 +2,11 @@
 
 import hashlib
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support.cli import PROJECT, clean_environment, query_pkglayer, run_pkglayer
+from tests.support.cli import NOBODY, PROJECT, query_pkglayer, run_pkglayer
 from tests.support.keys import GpgKey, sign_rpm
 from tests.support.ostree import make_sysroot
 from tests.support.rpms import build_rpm
@@ -182,18 +180,9 @@ def test_needs_no_root(scene: Scene) -> None:
         parent.chmod(0o755)
     home = scene.tmp / "home"
     home.mkdir()
-    os.chown(home, 65534, 65534)
-    words = ["download", "foo", "--to", home / "usb", "--sysroot", scene.sysroot]
-    done = subprocess.run(
-        [sys.executable, "-m", "pkglayer", *map(str, words)],
-        env=clean_environment() | {"HOME": str(home)},
-        capture_output=True,
-        text=True,
-        user=65534,
-        group=65534,
-        extra_groups=[],
-        cwd=PROJECT,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    os.chown(home, NOBODY, NOBODY)
+    run_pkglayer(
+        "download", "foo", "--to", home / "usb", sysroot=scene.sysroot, user=NOBODY,
+        env={"HOME": str(home)}, cwd=PROJECT,
+    )  # fmt: skip
     assert len(list((home / "usb").glob("*.rpm"))) == 2

@@ -1,14 +1,11 @@
 """status: what a person and a program are told of every state."""
 
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support.cli import PROJECT, clean_environment, query_pkglayer
+from tests.support.cli import NOBODY, PROJECT, query_pkglayer, run_pkglayer
 from tests.support.rpms import build_rpm
 from tests.support.scene import Scene, make_scene
 
@@ -90,10 +87,8 @@ def test_data_is_complete_and_its_keys_are_stable(original: Scene) -> None:
 
 def test_needs_no_root_and_writes_nothing(original: Scene) -> None:
     before = sorted((str(p), p.lstat().st_mtime_ns) for p in original.sysroot.rglob("*"))
-    done = subprocess.run(
-        [sys.executable, "-m", "pkglayer", "status", "--sysroot", str(original.sysroot)],
-        env=clean_environment() | {"HOME": "/nonexistent", "PATH": os.environ["PATH"]},
-        capture_output=True, text=True, user=65534, group=65534, extra_groups=[], cwd=PROJECT,
+    done = run_pkglayer(
+        "status", sysroot=original.sysroot, user=NOBODY, env={"HOME": "/nonexistent"}, cwd=PROJECT,
         check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")

@@ -13,6 +13,7 @@ from typing import Any
 
 PROJECT = Path(__file__).parents[2]
 TIMEOUT = 300
+NOBODY = 65534
 
 
 def run_pkglayer(
@@ -21,11 +22,12 @@ def run_pkglayer(
     check: bool = True,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
+    user: int | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run `pkglayer ARGS` and return what came of it; with `check` fail unless it exits with 0.
 
     `--sysroot` is added behind the arguments, or before a `--` among them. Environment variables of
-    the caller are not passed on, `env` is.
+    the caller are not passed on, `env` is. With `user` it runs with that id and no other group.
     """
     words = [str(arg) for arg in args]
     if sysroot is not None:
@@ -35,6 +37,9 @@ def run_pkglayer(
         [sys.executable, "-m", "pkglayer", *words],
         env=clean_environment() | dict(env or {}),
         cwd=cwd,
+        user=user,
+        group=user,
+        extra_groups=None if user is None else [],
         capture_output=True,
         text=True,
         timeout=TIMEOUT,
