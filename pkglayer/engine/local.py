@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from pkglayer.engine.session import Session, merge_root
+from pkglayer.engine.keys import load_keys
+from pkglayer.engine.session import Session
 from pkglayer.log import printable
 from pkglayer.model.errors import PkglayerError, UsageError
 from pkglayer.model.offer import CachedHead
@@ -17,7 +18,6 @@ from pkglayer.stages.fetch import fetch_local
 from pkglayer.stages.signers import find_signers
 from pkglayer.system import brought, rpmlib
 from pkglayer.system.following import find_unsigned
-from pkglayer.system.keyring import load_keyring
 from pkglayer.system.rpmmd import Repository
 from pkglayer.system.sack import Sack
 
@@ -78,7 +78,7 @@ def _check_exceptions(session: Session, wants: Sequence[Want]) -> None:
 
 def _open(session: Session, path: str) -> LocalRpm:
     check = session.settings.localpkg_gpgcheck and path not in session.options.no_gpg_check
-    keyring = load_keyring(merge_root(session.sysroot)) if check else None
+    keyring = load_keys(session) if check else None
     file = Path(path)
     if path == brought.STDIN or brought.is_url(path):
         file = brought.bring(path, Path(tempfile.mkdtemp(dir=session.work)))
@@ -107,9 +107,7 @@ def learn_signers(
     found = find_signers(
         [(packages[offer], sack.head_size(offer)) for offer in unknown],
         repositories,
-        keyring=load_keyring(
-            merge_root(session.sysroot), [key for r in repositories for key in r.gpgkeys]
-        ),
+        keyring=load_keys(session, repositories),
         work=session.work,
         progress=session.progress,
     )

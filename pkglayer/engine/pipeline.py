@@ -13,8 +13,9 @@ from pathlib import Path
 from pkglayer.engine import policy, signing, solving, space, upkeep
 from pkglayer.engine.clashes import find_detour
 from pkglayer.engine.etcfiles import find_kept
+from pkglayer.engine.keys import load_keys
 from pkglayer.engine.local import LocalRpm
-from pkglayer.engine.session import Session, merge_root
+from pkglayer.engine.session import Session
 from pkglayer.model.deployment import Deployment
 from pkglayer.model.errors import ConflictError
 from pkglayer.model.explain import Detour
@@ -27,7 +28,6 @@ from pkglayer.model.scriptlet import RULES, Limits
 from pkglayer.model.space import Room, check_rooms
 from pkglayer.stages import commit, fetch, importer, kernel, record, root, rpmdb, scripts
 from pkglayer.system import repoprinted
-from pkglayer.system.keyring import load_keyring
 from pkglayer.system.overlayroot import NearTree
 from pkglayer.system.rpmmd import Repository
 
@@ -163,9 +163,7 @@ def obtain(
         [p for p in missing if p.header_checksum not in brought],
         repositories,
         cache=session.cachedir / "packages",
-        keyring=load_keyring(
-            merge_root(session.sysroot), [key for r in repositories for key in r.gpgkeys]
-        ),
+        keyring=load_keys(session, repositories),
         progress=session.progress,
     )
     come = {f.package.nevra: (f.package, f.file) for f in fetched}

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from pkglayer.engine import policy
+from pkglayer.engine.keys import load_keys
 from pkglayer.engine.local import LocalRpm, learn_signers, write_head
 from pkglayer.engine.session import Session, base_files, merge_root
 from pkglayer.model.errors import PkglayerError, ResolveError
@@ -24,7 +25,7 @@ from pkglayer.model.request import INITRAMFS, REMOVE, Request, Want
 from pkglayer.stages import importer, resolve
 from pkglayer.system import config, rpmdb, rpmmd, sack
 from pkglayer.system.blockers import Rank, by_spec
-from pkglayer.system.keyring import Keyring, load_keyring
+from pkglayer.system.keyring import Keyring
 
 DIRECT = Detour()
 
@@ -199,7 +200,7 @@ def read_keyring(session: Session) -> Keyring:
     """The keys of the deployment, and those that enabled repositories name."""
     with base_files(session, session.sysroot.newest.base) as tree:
         enabled = [r for r in read_repositories(session, tree) if r.enabled]
-    return load_keyring(merge_root(session.sysroot), [key for r in enabled for key in r.gpgkeys])
+    return load_keys(session, enabled)
 
 
 def read_repositories(session: Session, tree: Path) -> list[rpmmd.Repository]:
