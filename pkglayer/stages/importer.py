@@ -65,7 +65,7 @@ def _find(repo: Repo, package: Package) -> Imported | None:
         return None
     found = load_import(repo, commit, package)
     if repo.resolve(HEADER_REF + found.header.checksum) != commit:
-        return None  # a run was killed between the two refs; what a state needs goes by this one
+        return None  # a run was killed before this ref, which comes last
     return found
 
 
@@ -99,7 +99,7 @@ def load_import(repo: Repo, commit: str, package: Package) -> Imported:
 def import_packages(
     repo: Repo, rpms: Iterable[tuple[Package, BinaryIO]], progress: Progress
 ) -> list[Imported]:
-    """Import verified, open RPMs, all in one transaction; returns them in the same order.
+    """Import verified, open RPMs, their objects in one transaction; returns them in the same order.
 
     Raises PackageError for a payload that is truncated, does not match its header's digests, or
     holds what an immutable tree cannot have (device nodes, FIFOs, sockets); SpaceError before
@@ -120,6 +120,9 @@ def import_packages(
             _commit(repo, package, header, head, files)
             for (package, _), (header, head), files in zip(rpms, opened, unpacked, strict=True)
         ]
+    # Last: whatever goes by these refs finds the others there, wherever a run is killed.
+    for imported in done:
+        repo.set_ref(HEADER_REF + imported.header.checksum, imported.commit)
     progress.done()
     return done
 
@@ -229,7 +232,6 @@ def _commit(
             "pkglayer.key": package.key,
         },
     )
-    repo.set_transaction_ref(HEADER_REF + header.checksum, commit)
     if package.checksum.startswith("sha256:"):
         repo.set_transaction_ref(FILE_REF + package.checksum.removeprefix("sha256:"), commit)
     return Imported(replace(package, header_checksum=header.checksum), header, commit, head)

@@ -117,6 +117,16 @@ def _local(stage: Stage) -> tuple[str, ...]:
     return ("install", "--idempotent", str(rpm), "--no-gpg-check", str(rpm))
 
 
+def _apply(stage: Stage) -> tuple[str, ...]:
+    """Of a lock, on a machine that has nothing of that state left."""
+    stage.run("install", "app")
+    lock = stage.tmp / "layer.lock"
+    lock.write_text(stage.run("lock").stdout)
+    stage.run("uninstall", "app")
+    stage.run("cleanup", "--rollback", "--cache")
+    return ("apply", str(lock))
+
+
 SCENES: dict[str, Callable[[Stage], tuple[str, ...]]] = {
     "install": _install,
     "local": _local,
@@ -125,6 +135,7 @@ SCENES: dict[str, Callable[[Stage], tuple[str, ...]]] = {
     "rollback": _rollback,
     "reconcile": _reconcile,
     "cleanup": _cleanup,
+    "apply": _apply,
 }
 
 
