@@ -119,6 +119,7 @@ def _plan(
         return rpmtriggers.plan_scripts(root.path, setup.dbpath, order)
     headers = [r.header for r in removal.packages]
     for header in headers:
+        root.leaving |= {entry.path for entry in header.files}
         root.pristine |= disposal.pristine_configs(header)
     vanishing = [disposal.find_vanishing(root, header, kept) for header in headers]
     return rpmremoved.plan_scripts(root.path, setup.dbpath, order, removal, vanishing)

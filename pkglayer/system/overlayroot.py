@@ -57,8 +57,8 @@ class Root:
     what was written so far; `tree` the commit in the making; `tmpfiles` the lines that make
     content of /var, /opt and /usr/local appear at boot; `notes` what goes elsewhere, and why;
     `skipped` files of packages (NEVRA, path) that another's of a preferred colour stands for;
-    `pristine` digests of configuration files of packages that are replaced; `kernel` the version of
-    the tree's kernel where the layer has to do with it.
+    `leaving` all paths of packages that are replaced or removed, and `pristine` digests of their
+    configuration files; `kernel` the version of the tree's kernel where the layer deals with it.
     """
 
     def __init__(self, repo: Repo, base: str, near: NearTree, work: Path) -> None:
@@ -73,6 +73,7 @@ class Root:
         self.tmpfiles: list[str] = []
         self.notes: list[Note] = []
         self.placed: dict[str, str] = {}
+        self.leaving: set[str] = set()
         self.pristine: dict[str, str] = {}
         self.skipped: set[tuple[str, str]] = set()
         self.kernel = ""
@@ -176,12 +177,22 @@ class Root:
             self._layer.put_dir(path, self.repo.read_dirmeta(checksum))
         else:
             self._check_free(path, owner, want_dir=False)
+            self._note_replaced(owner, entry, path, checksum)
             path = self._keep_config(package, entry, path, checksum)
             if not path:
                 return
             self.tree.put_file(path, checksum)
             self._layer.put_file(path, checksum)
         self.placed[path] = owner
+
+    def _note_replaced(self, owner: str, entry: FileEntry, path: str, checksum: str) -> None:
+        """A file of the base that gives way without being anybody's, as rpm has it, is told of;
+        for configuration files `_keep_config` does so."""
+        found = self.tree.find(path)
+        if not isinstance(found, str) or found == checksum or path in self.placed:
+            return
+        if not entry.flags & FileFlag.CONFIG and entry.path not in self.leaving:
+            self.notes.append(Note(owner, entry.path, "takes the place of the base's own file"))
 
     def _check_free(self, path: str, owner: str, *, want_dir: bool) -> None:
         found = self.tree.find(path)

@@ -269,6 +269,19 @@ def test_configuration_that_nobody_edited_is_not_told(scene: Scene) -> None:
     assert not (scene.next.path / "etc/gone").exists()
 
 
+def test_a_file_of_the_base_that_gives_way_is_told(tmp_path: Path) -> None:
+    """rpm lets a package have a path that is there and no package's; what is equal is no news."""
+    own = build_rpm(tmp_path, "own", files={"usr/share/own": "package\n", "usr/share/same": "x\n"})
+    scene = make_scene(tmp_path, [own], files={"usr/share/own": "base\n", "usr/share/same": "x\n"})
+    scene.run("install", "own")
+    assert (scene.next.path / "usr/share/own").read_text() == "package\n"
+    notes = json.loads(scene.run("status", "--json").stdout)["deployments"][0]["notes"]
+    told = {note["what"]: note["why"] for note in notes}
+    assert told["/usr/share/own"] == "takes the place of the base's own file"
+    assert "/usr/share/same" not in told
+    assert "/usr/share/own: takes the place of" in scene.run("status", "--verbose").stdout
+
+
 def test_hardlinked_objects_of_the_base_are_not_written(scene: Scene) -> None:
     """A scriptlet that appends to a file of the base gets a copy; the old state keeps its own."""
     script = {"post": "echo changed >> /usr/lib/os-release; chmod 600 /usr/lib/os-release"}
