@@ -106,7 +106,7 @@ def test_every_form_of_a_spec(site: Site, rpms: Path, spec: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "spec", ["-rf", "--root=/", "a;reboot", "$(reboot)", "`x`", "x" * 1000, "(", "foo >=", "= 1"]
+    "spec", ["-rf", "--root=/", "a;reboot", "$(reboot)", "`x`", "x" * 1000, "(", "= 1"]
 )
 def test_odd_names_are_just_unknown(site: Site, rpms: Path, spec: str) -> None:
     site.add_repo("r", [build_rpm(rpms, "app")])
