@@ -21,7 +21,7 @@ sys.path.insert(0, str(HERE.parents[1]))
 from docs.man.roff import escape, inline, to_roff  # noqa: E402
 from pkglayer import __version__  # noqa: E402
 from pkglayer.cli.app import make_app  # noqa: E402
-from pkglayer.model import errors, exchange, layer, masks, pathmap, scriptlet, settings  # noqa: E402
+from pkglayer.model import errors, exchange, layer, masks, pathmap, scriptrules, settings  # noqa: E402
 
 COMMON_PANEL = "Common options"
 
@@ -116,7 +116,7 @@ def _exactness_page() -> str:
     paths = [(f"/{r.prefix}", r.action, f"{r.reason}{f'; /{r.to}' if r.to else ''}")
              for r in pathmap.RULES]  # fmt: skip
     masked = [(f"/{m.pattern}", m.action, m.reason) for m in masks.MASKED]
-    scripts = [(f"%{r.kind} of {r.package}", r.action, r.reason) for r in scriptlet.RULES]
+    scripts = [(f"%{r.kind} of {r.package}", r.action, r.reason) for r in scriptrules.RULES]
     return "".join([
         _head("pkglayer-exactness", 7, "what differs from packages that rpm installs, and why"),
         ".SH DESCRIPTION\n",

@@ -90,7 +90,7 @@ class Common:
     @contextmanager
     def changing(self, no_gpg_check: tuple[str, ...] = ()) -> "Iterator[Session]":
         """A session that may change the system; libraries that print do so to stderr."""
-        from pkglayer.engine.session import changing
+        from pkglayer.engine.changing import changing
 
         with (
             _library_output_to_stderr(),

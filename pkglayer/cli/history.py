@@ -30,7 +30,7 @@ def history(
 
     Example: pkglayer history -n 5
     """
-    from pkglayer.engine.session import history_path
+    from pkglayer.engine.changing import history_path
     from pkglayer.system.history import History
 
     with common.reading() as session:

@@ -13,11 +13,10 @@ from typing import Any
 from pkglayer.log import printable, to_size
 from pkglayer.model.deployment import Deployment
 from pkglayer.model.errors import StateError
-from pkglayer.model.layer import SOURCE_PREFIX
 from pkglayer.model.package import Package
 from pkglayer.model.plan import Base, Override
 from pkglayer.model.record import ScriptRun
-from pkglayer.model.request import ORIGIN_GROUP, Request, Want, from_origin
+from pkglayer.model.request import ORIGIN_GROUP, SOURCE_PREFIX, Request, Want, from_origin
 
 KIND_WORDS = {
     "local": " (local RPM)",

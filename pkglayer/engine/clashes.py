@@ -10,7 +10,7 @@ from pkglayer.engine import policy
 from pkglayer.model.errors import ConflictError, PkglayerError
 from pkglayer.model.explain import Clash, Detour, FilesClash, Trouble
 from pkglayer.model.plan import Plan
-from pkglayer.model.policy import Rules
+from pkglayer.model.policy import Rules, skipped_requests
 from pkglayer.model.request import Want
 
 Replan = Callable[[Detour], Plan]
@@ -46,8 +46,8 @@ def _keeps_all(replan: Replan, detour: Detour, plan: Plan) -> bool:
         other = replan(detour)
     except PkglayerError:
         return False
-    lost = {s.want for s in policy.skipped_requests(other)}
-    return lost <= {s.want for s in policy.skipped_requests(plan)}
+    lost = {s.want for s in skipped_requests(other)}
+    return lost <= {s.want for s in skipped_requests(plan)}
 
 
 def find_clashes(error: ConflictError, plan: Plan, rules: Rules) -> list[Clash]:

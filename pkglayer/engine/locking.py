@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pkglayer.engine import bases, pipeline, policy, signing, solving, space, upkeep
+from pkglayer.engine import bases, pipeline, signing, solving, space, standing, upkeep
 from pkglayer.engine.local import LocalRpm
 from pkglayer.engine.pipeline import Outcome
 from pkglayer.engine.session import Session, base_files
@@ -86,7 +86,7 @@ def apply_lock(session: Session, lock: Lock, rpms: Path | None = None) -> Outcom
                 data={"commit": checksum, "locked": lock.commit},
             )
         changed = pipeline.publish(session, plan, checksum, {}, replaces=False)
-    policy.remember_plan(session, plan, moved=True)
+    standing.remember_plan(session, plan, moved=True)
     upkeep.sweep(session)
     return Outcome(plan, before, checksum, changed, reused, made, rooms=rooms)
 
@@ -99,9 +99,7 @@ def _check_layout(lock: Lock) -> None:
         )
 
 
-def _repositories(
-    session: Session, lock: Lock, brought: Sequence[LocalRpm]
-) -> list[Repository]:
+def _repositories(session: Session, lock: Lock, brought: Sequence[LocalRpm]) -> list[Repository]:
     """Loaded only when something is neither imported nor brought."""
     there = {rpm.package.header_checksum for rpm in brought}
     rest = [p for p in lock.plan.packages if p.header_checksum not in there]

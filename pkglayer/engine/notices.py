@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 
 from pkglayer.engine.lastforecast import forecast_notices
-from pkglayer.engine.policy import standing_notices
 from pkglayer.engine.session import Session
+from pkglayer.engine.standing import standing_notices
 from pkglayer.model.errors import StateError
 from pkglayer.system.awaited import find_lost
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pkglayer.engine import policy, signing, solving, space, upkeep
+from pkglayer.engine import policy, signing, solving, space, standing, upkeep
 from pkglayer.engine.clashes import find_detour
 from pkglayer.engine.etcfiles import find_kept
 from pkglayer.engine.keys import load_keys
@@ -19,12 +19,13 @@ from pkglayer.engine.session import Session
 from pkglayer.model.deployment import Deployment
 from pkglayer.model.errors import ConflictError
 from pkglayer.model.explain import Detour
-from pkglayer.model.package import Imported
+from pkglayer.model.header import Imported
 from pkglayer.model.plan import Base, Plan, plan_digest
 from pkglayer.model.policy import Held, fallback_words
 from pkglayer.model.record import RECORD_PATH, Account, Record, from_json
 from pkglayer.model.request import ORIGIN_GROUP, Request, to_origin
-from pkglayer.model.scriptlet import RULES, Limits
+from pkglayer.model.scriptlet import Limits
+from pkglayer.model.scriptrules import RULES
 from pkglayer.model.space import Room, check_rooms
 from pkglayer.stages import commit, fetch, importer, kernel, record, root, rpmdb, scripts
 from pkglayer.system import repoprinted
@@ -102,7 +103,7 @@ def apply(
     except Held as e:
         return held_back(session, before, e)
     moved = base.commit != before.base.commit or before.record is None
-    policy.remember_plan(session, plan, moved=moved, anew=upgrade)
+    standing.remember_plan(session, plan, moved=moved, anew=upgrade)
     session.remarks += [fallback_words(f) for f in plan.fallbacks]
     session.remarks += [f"{path} stays as edited on this machine" for path in kept if changed]
     upkeep.sweep(session)
@@ -140,7 +141,7 @@ def held_back(session: Session, before: Deployment, held: Held) -> Outcome:
 
     Where another updater put the bare new base first, the state before it becomes first again.
     """
-    overdue = policy.overdue(session, policy.remember_hold(session, held))
+    overdue = standing.overdue(session, standing.remember_hold(session, held))
     states = session.sysroot.deployments
     good = next((d for d in states if d.record), None)
     if before.record is None and good is not None and not session.options.dry_run:

@@ -5,35 +5,16 @@ each request; the standing file remembers holds and skips between runs. What a p
 `solving`'s.
 """
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
-from pathlib import Path
 
 from pkglayer.engine.session import Session
 from pkglayer.log import to_size
-from pkglayer.model.errors import StateError
 from pkglayer.model.explain import Blocked, Trouble, Way, sentences
 from pkglayer.model.names import quoted
-from pkglayer.model.plan import Base, Plan, Skipped
-from pkglayer.model.policy import (
-    FAIL,
-    HOLD,
-    Held,
-    Rules,
-    Standing,
-    hold_on,
-    is_overdue,
-    join_fallbacks,
-    key_of,
-    move_on,
-    notices,
-    standing_from,
-    standing_json,
-)
-from pkglayer.model.request import Request, Want
-from pkglayer.system.statefiles import read_state, write_state
+from pkglayer.model.plan import Base, Plan
+from pkglayer.model.policy import Held, Rules, key_of
+from pkglayer.model.request import FAIL, HOLD, Request, Want
 
 Attempt = Callable[[Mapping[Want, str]], Plan]
 """Makes a plan without some requests, each with the reason; raises Blocked."""
@@ -141,69 +122,3 @@ def keep_words(plan: Plan, before: Plan | None) -> Plan:
 def _content(plan: Plan) -> object:
     packages = [(p.nevra, p.checksum, p.reason, p.requests) for p in plan.packages]
     return packages, plan.inactive, sorted(key_of(s.want) for s in plan.skipped)
-
-
-def skipped_requests(plan: Plan) -> list[Skipped]:
-    """The requests that are left out; members of groups are no requests."""
-    return [s for s in plan.skipped if s.want in plan.request.wants]
-
-
-# What stands between runs
-
-
-def standing_path(session: Session) -> Path:
-    """Where holds and skips are remembered for this stateroot."""
-    return session.sysroot.state_dir / "lib/pkglayer/standing.json"
-
-
-def read_standing(session: Session) -> Standing:
-    """What stands; nothing where the file is missing or of another version."""
-    try:
-        data = read_state(standing_path(session))
-        return standing_from(data) if data else Standing()
-    except StateError as e:
-        session.progress.note(e.message)
-        return Standing()
-
-
-def remember_hold(session: Session, held: Held) -> Standing:
-    """Note that the base is held back; returns what stands now."""
-    standing = hold_on(read_standing(session), held, int(time.time()))
-    if not session.options.dry_run:
-        write_state(standing_path(session), standing_json(standing))
-    return standing
-
-
-def remember_plan(session: Session, plan: Plan, *, moved: bool, anew: bool = True) -> None:
-    """Note what is skipped now and what came by a later step; a hold is over when the base `moved`.
-
-    Unless versions were chosen `anew`, a package that stayed still has the reason it came by.
-    """
-    before = read_standing(session)
-    specs = [s.want.spec for s in skipped_requests(plan)]
-    after = move_on(
-        before,
-        specs,
-        int(time.time()),
-        moved=moved,
-        fallbacks=join_fallbacks(() if anew else before.fallbacks, plan),
-    )
-    if after != before:
-        write_state(standing_path(session), standing_json(after))
-
-
-def standing_notices(session: Session) -> list[str]:
-    """What `status` says about holds, skips and later steps than the newest version."""
-    record = session.sysroot.newest.record
-    there = {str(p.nevra) for p in record.plan.packages} if record else set()
-    standing = read_standing(session)
-    rows = tuple(f for f in standing.fallbacks if f.nevra in there)
-    standing = replace(standing, fallbacks=rows)
-    moments = [*standing.skipped.values(), *([standing.hold.since] if standing.hold else [])]
-    days = {t: datetime.fromtimestamp(t, UTC).strftime("%Y-%m-%d") for t in moments}
-    return notices(standing, session.settings.max_hold, int(time.time()), days)
-
-
-def overdue(session: Session, standing: Standing) -> bool:
-    """Whether a hold has lasted longer than the settings allow."""
-    return is_overdue(standing, session.settings.max_hold, int(time.time()))

@@ -11,9 +11,8 @@ from pkglayer.engine.session import Session, base_files
 from pkglayer.log import printable
 from pkglayer.model.deployment import Deployment
 from pkglayer.model.errors import PkglayerError, ResolveError, UsageError
-from pkglayer.model.layer import SOURCE_PREFIX
 from pkglayer.model.plan import Inactive, Plan
-from pkglayer.model.request import Request, Want
+from pkglayer.model.request import SOURCE_PREFIX, Request, Want
 from pkglayer.system import rpmdb, rpmquery
 
 

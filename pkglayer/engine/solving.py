@@ -17,13 +17,14 @@ from pkglayer.engine.local import LocalRpm, learn_signers, write_head
 from pkglayer.engine.session import Session, base_files, merge_root
 from pkglayer.model.errors import PkglayerError, ResolveError
 from pkglayer.model.explain import Blocked, Detour
+from pkglayer.model.layer import to_wants
 from pkglayer.model.offer import CachedHead
 from pkglayer.model.package import Package
 from pkglayer.model.plan import Base, Plan
 from pkglayer.model.record import Record
 from pkglayer.model.request import INITRAMFS, REMOVE, Request, Want
 from pkglayer.stages import importer, resolve
-from pkglayer.system import config, rpmdb, rpmmd, sack
+from pkglayer.system import config, layerfiles, rpmdb, rpmmd, sack
 from pkglayer.system.blockers import Rank, by_spec
 from pkglayer.system.keyring import Keyring
 
@@ -41,7 +42,7 @@ def make_plan(
     that is needed cannot be used.
     """
     with base_files(session, base) as tree:
-        request = session.with_layers(request, tree)
+        request = with_layers(session, request, tree)
         if not request.wants:
             return Plan(base, request), []
         before = state_before(session, request)
@@ -171,6 +172,15 @@ def _resolve(
         )
 
 
+def with_layers(session: Session, request: Request, tree: Path) -> Request:
+    """The request with the wants of the declared layers in place of any it had, and what settings
+    and layers say about scriptlets."""
+    layers = layerfiles.read_layers(tree / "usr", session.etc)
+    rules = (*session.settings.script_rules, *(r for layer in layers for r in layer.scripts))
+    wanted = request.with_wants([*request.commanded, *to_wants(layers)])
+    return replace(wanted, rules=rules, documentation=session.settings.documentation)
+
+
 def state_before(session: Session, request: Request) -> Record | None:
     """What is layered until now, whose versions are kept: the newest state's.
 
@@ -225,9 +235,7 @@ def read_repositories(session: Session, tree: Path) -> list[rpmmd.Repository]:
 
 
 @contextmanager
-def cached_heads(
-    session: Session, local: Sequence[LocalRpm]
-) -> Iterator[list[CachedHead]]:
+def cached_heads(session: Session, local: Sequence[LocalRpm]) -> Iterator[list[CachedHead]]:
     """Packages that need no repository: those of the states on disk, and local RPMs."""
     packages: dict[str, Package] = {}
     for deployment in session.sysroot.deployments:

@@ -8,17 +8,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pkglayer.engine import kernel, pipeline
+from pkglayer.engine.changing import history_path, wish_of
 from pkglayer.engine.pipeline import Outcome
-from pkglayer.engine.session import Session, history_path
+from pkglayer.engine.session import Session
 from pkglayer.engine.verbs import readable
 from pkglayer.log import printable
 from pkglayer.model.deployment import Deployment
 from pkglayer.model.errors import StateError, UsageError
 from pkglayer.model.history import HistoryEntry
-from pkglayer.model.layer import SOURCE_PREFIX
 from pkglayer.model.names import quoted
 from pkglayer.model.plan import Plan
-from pkglayer.model.request import REMOVE, REPLACE, Want
+from pkglayer.model.request import REMOVE, REPLACE, SOURCE_PREFIX, Want
 from pkglayer.model.wish import (
     BASE,
     KARG,
@@ -59,7 +59,7 @@ def undo(session: Session, number: int) -> Undone:
     history = History(history_path(session.sysroot))
     entry = history.find(number)
     since = _last_changes(history.read(), number)
-    way = plan_way_back(_changes_of(entry), session.wish, since)
+    way = plan_way_back(_changes_of(entry), wish_of(session), since)
     _refuse_younger(way, since)
     _refuse_others(way, entry)
     if not way.undone:
@@ -67,7 +67,7 @@ def undo(session: Session, number: int) -> Undone:
     _check_files(session, way.undone)
     session.takes_back = entry.number
     session.remarks.append(f"takes back change {entry.number}: {entry.command}")
-    wish = taken_back(session.wish, way.undone)
+    wish = taken_back(wish_of(session), way.undone)
     return Undone(entry, way, since, _make(session, newest, wish))
 
 
@@ -76,7 +76,7 @@ def _make(session: Session, newest: Deployment, wish: Wish) -> Outcome:
     request = session.request_of(newest)
     wanted = request.with_wants(w for w in wish.wants if w.source == "command")
     if wanted.wants != request.wants:
-        kargs = wish.kargs if wish.kargs != session.wish.kargs else None
+        kargs = wish.kargs if wish.kargs != wish_of(session).kargs else None
         return pipeline.apply(session, newest.base, wanted, kargs=kargs)
     plan = newest.record.plan if newest.record else Plan(newest.base, request)
     if session.options.dry_run:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from pkglayer.engine import bases, pipeline, policy, repair, solving
+from pkglayer.engine import bases, pipeline, repair, solving
 from pkglayer.engine.local import open_locals
 from pkglayer.engine.pipeline import Outcome
 from pkglayer.engine.refusals import find_requests, install_error, new_inactive
@@ -12,7 +12,7 @@ from pkglayer.engine.session import Session, base_files
 from pkglayer.model.deployment import Deployment
 from pkglayer.model.errors import PkglayerError, ResolveError, StateError, UsageError
 from pkglayer.model.plan import Inactive, Plan
-from pkglayer.model.policy import check_policy
+from pkglayer.model.policy import check_policy, skipped_requests
 from pkglayer.model.request import Request, Want, parse_spec
 
 LAYERED = "layered"
@@ -196,7 +196,7 @@ def reconcile(session: Session) -> Reconciled:
 def find_drift(session: Session, newest: Deployment) -> str:
     """Why the newest deployment is not what was asked for; empty when it is. Builds nothing."""
     with base_files(session, newest.base) as tree:
-        request = session.request_of(newest, tree)
+        request = solving.with_layers(session, session.request_of(newest), tree)
     if newest.record is None:
         return "it is a bare base and packages are requested" if request.wants else ""
     built = newest.record.plan.request
@@ -204,7 +204,7 @@ def find_drift(session: Session, newest: Deployment) -> str:
         return "the requests or the layers are others than those it was built from"
     if built.documentation != request.documentation:
         return "the setting for documentation is another than it was built with"
-    if skipped := policy.skipped_requests(newest.record.plan):
+    if skipped := skipped_requests(newest.record.plan):
         return f"{', '.join(s.want.spec for s in skipped)} may fit by now"
     return ""
 
@@ -226,5 +226,3 @@ def unchanged(newest: Deployment, request: Request) -> Outcome:
     """What there is, for a request that changes nothing."""
     plan = newest.record.plan if newest.record else Plan(newest.base, request)
     return Outcome(plan, newest, newest.checksum)
-
-

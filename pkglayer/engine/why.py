@@ -18,8 +18,7 @@ from pkglayer.model.offer import Offer
 from pkglayer.model.package import Nevra, Package
 from pkglayer.model.pkgdiff import matches
 from pkglayer.model.plan import Plan
-from pkglayer.model.policy import FAIL
-from pkglayer.model.request import Want, parse_spec
+from pkglayer.model.request import FAIL, Want, parse_spec
 from pkglayer.model.why import Link, Why, explain
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pkglayer.model.package import FileEntry, FileFlag
+from pkglayer.model.header import FileEntry, FileFlag
 
 
 def find_documentation(files: Sequence[FileEntry]) -> list[int]:

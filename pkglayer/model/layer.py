@@ -11,13 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 from pkglayer.model.errors import ConfigError, UsageError
-from pkglayer.model.policy import POLICIES
-from pkglayer.model.request import Want, parse_spec
-from pkglayer.model.scriptlet import Rule
-from pkglayer.model.scriptrules import RuleError, parse_rules
+from pkglayer.model.request import POLICIES, SOURCE_PREFIX, Want, parse_spec
+from pkglayer.model.scriptrules import Rule, RuleError, parse_rules
 
 SUFFIX = ".toml"
-SOURCE_PREFIX = "layer:"
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from pkglayer.model.package import Nevra, Package
 from pkglayer.model.plan import LAYOUT_VERSION, Base, Inactive, Override, Plan, Skipped
 from pkglayer.model.record import Account
 from pkglayer.model.request import Request, Want
-from pkglayer.model.scriptlet import Rule
+from pkglayer.model.scriptrules import Rule
 
 LOCK_VERSION = 1
 

@@ -8,7 +8,7 @@ import re
 import stat
 from dataclasses import dataclass
 
-from pkglayer.model.package import FileEntry
+from pkglayer.model.header import FileEntry
 
 _CONTROL = re.compile("[\\x00-\\x1f\\x7f\\ud800-\\udfff]")
 FACTORY = "usr/share/factory/"

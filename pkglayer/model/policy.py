@@ -7,15 +7,14 @@ step than the newest version. Nothing is solved or written here.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pkglayer.model.errors import PkglayerError, StateError, UsageError
-from pkglayer.model.explain import Trouble
-from pkglayer.model.plan import STEPS, Base, Fallback, Plan
-from pkglayer.model.request import Want
+from pkglayer.model.plan import STEPS, Base, Fallback, Plan, Skipped
+from pkglayer.model.request import FAIL, HOLD, POLICIES, SKIP, Want
 
-FAIL, HOLD, SKIP = POLICIES = ("fail", "hold", "skip")
-"""The strictest first: where several rules meet, the strictest counts."""
+if TYPE_CHECKING:
+    from pkglayer.model.explain import Trouble
 
 MEANING = {
     FAIL: "stop and change nothing",
@@ -86,7 +85,7 @@ class Held(PkglayerError):
     exit_code = 15
     kind = "held"
 
-    def __init__(self, base: Base, troubles: Sequence[Trouble]) -> None:
+    def __init__(self, base: Base, troubles: Sequence["Trouble"]) -> None:
         self.base, self.troubles = base, tuple(troubles)
         specs = ", ".join(t.want.spec for t in troubles)
         super().__init__(
@@ -170,6 +169,11 @@ def notices(standing: Standing, max_hold: int, now: int, day: Mapping[int, str])
 def is_overdue(standing: Standing, max_hold: int, now: int) -> bool:
     """Whether the base is held back for longer than allowed."""
     return standing.hold is not None and now - standing.hold.since > max_hold * DAY
+
+
+def skipped_requests(plan: Plan) -> list[Skipped]:
+    """The requests that are left out; members of groups are no requests."""
+    return [s for s in plan.skipped if s.want in plan.request.wants]
 
 
 def standing_json(standing: Standing) -> dict[str, Any]:

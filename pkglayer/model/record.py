@@ -13,7 +13,7 @@ from pkglayer.model.errors import StateError
 from pkglayer.model.package import Nevra, Package
 from pkglayer.model.plan import Base, Inactive, Override, Plan, Skipped
 from pkglayer.model.request import Request, Want
-from pkglayer.model.scriptlet import REPLACE, RUN, SKIP, Rule
+from pkglayer.model.scriptrules import REPLACE, RUN, SKIP, Rule
 
 RECORD_PATH = "usr/lib/pkglayer/record.json"
 RECORD_VERSION = 1
@@ -125,7 +125,9 @@ def _record(data: Mapping[str, Any]) -> Record:
         plan=Plan(
             base=Base(**plan["base"]),
             request=Request(
-                plan["request"]["refspec"], wants, rules,
+                plan["request"]["refspec"],
+                wants,
+                rules,
                 bool(plan["request"].get("documentation", True)),
             ),
             packages=tuple(_package(p) for p in plan["packages"]),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pkglayer.model.errors import StateError, UsageError
-from pkglayer.model.scriptlet import Rule
+from pkglayer.model.scriptrules import Rule
 
 ORIGIN_GROUP = "pkglayer"
 ORIGIN_VERSION = 1
@@ -19,6 +19,11 @@ OVERRIDES_VERSION = 2
 REPLACE, REMOVE = "override-replace", "override-remove"
 INITRAMFS = "initramfs"
 KINDS = ("package", "group", "local", REPLACE, REMOVE, INITRAMFS)
+SOURCE_PREFIX = "layer:"
+"""What the source of a layer's request begins with."""
+FAIL, HOLD, SKIP = POLICIES = ("fail", "hold", "skip")
+"""What happens to a request that cannot be had, the strictest first: that one counts where several
+rules meet."""
 
 
 @dataclass(frozen=True)

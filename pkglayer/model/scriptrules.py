@@ -1,17 +1,66 @@
-"""Rows that people write about scriptlets, in the settings and in layer files.
+"""Which scriptlets run, and how: our own rows of that policy, and those that people write.
 
-`parse_rules(value, source)` turns the tables of a TOML file into rows of the policy of
-`model.scriptlet`; they come before its own.
+`find_policy` is the one place that decides. `parse_rules(value, source)` turns the tables of
+settings and layer files into rows, which come before our own.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from pkglayer.model.scriptlet import REPLACE, RUN, SECTIONS, SKIP, Rule
-
 SETTINGS_SOURCE = "settings"
 MAX_SECONDS = 86_400
+RUN, SKIP, REPLACE = "run", "skip", "replace"
+SECTIONS = (
+    *("pretrans", "pre", "post", "posttrans", "preun", "postun"),
+    *("triggerprein", "triggerin", "triggerun", "triggerpostun"),
+    *("filetriggerin", "filetriggerun", "filetriggerpostun"),
+    *("transfiletriggerin", "transfiletriggerun", "transfiletriggerpostun"),
+)
+"""All that a package can have, by rpm's names."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One row of the policy: globs over package name and section, what to do, and why.
+
+    A replacement's `body` is run by /bin/sh with the same arguments. `seconds` is what it may take,
+    0 for what the settings allow all. `source` says who wrote the row: `settings`, `layer:NAME`, or
+    nothing for our own.
+    """
+
+    package: str
+    kind: str
+    action: str
+    reason: str
+    body: str = ""
+    seconds: int = 0
+    source: str = ""
+
+
+RULES: tuple[Rule, ...] = (
+    Rule("kernel*", "preun", SKIP, "libostree removes kernels and their boot entries itself"),
+    Rule("linux-image-*", "preun", SKIP, "libostree removes kernels and their boot entries itself"),
+    Rule("kernel*", "post*", SKIP, "libostree installs kernels and their boot entries itself"),
+    Rule(
+        "linux-image-*", "post*", SKIP, "libostree installs kernels and their boot entries itself"
+    ),
+    Rule("grub2-*", "post*", SKIP, "the boot loader belongs to the machine, not to a tree"),
+    Rule("shim-*", "post*", SKIP, "the boot loader belongs to the machine, not to a tree"),
+    Rule("*", "*", RUN, "scriptlets run as rpm runs them, in a sandbox"),
+)
+"""The first row that matches counts."""
+
+
+def find_policy(package: str, kind: str, rules: Sequence[Rule] = RULES) -> Rule:
+    """The row for a section of a package, by the package's name."""
+    return next(r for r in rules if fnmatchcase(package, r.package) and fnmatchcase(kind, r.kind))
+
+
+def is_fatal(kind: str, post_failure: str) -> bool:
+    """Whether a failure ends the whole change: rpm's own rule, stricter where settings say so."""
+    return kind in ("pretrans", "pre") or post_failure == "abort"
 
 
 class RuleError(ValueError):

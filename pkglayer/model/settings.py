@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pkglayer.model.errors import ConfigError
-from pkglayer.model.policy import POLICIES
-from pkglayer.model.scriptlet import Rule
-from pkglayer.model.scriptrules import SETTINGS_SOURCE, RuleError, parse_rules
+from pkglayer.model.request import POLICIES
+from pkglayer.model.scriptrules import SETTINGS_SOURCE, Rule, RuleError, parse_rules
 
 SETTINGS_PATH = "pkglayer/pkglayer.toml"
 """Below /etc of the merge deployment."""

@@ -7,10 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from pkglayer.model.layer import SOURCE_PREFIX
 from pkglayer.model.package import Package
 from pkglayer.model.plan import Override
-from pkglayer.model.request import Want
+from pkglayer.model.request import SOURCE_PREFIX, Want
 
 
 @dataclass(frozen=True)

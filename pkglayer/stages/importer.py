@@ -17,9 +17,10 @@ from typing import BinaryIO
 
 from pkglayer.log import Progress
 from pkglayer.model.errors import PackageError
+from pkglayer.model.header import FileEntry, FileFlag, Header, Imported
 from pkglayer.model.objects import Xattrs
 from pkglayer.model.offer import LOCAL
-from pkglayer.model.package import FileEntry, FileFlag, Header, Imported, Nevra, Package
+from pkglayer.model.package import Nevra, Package
 from pkglayer.model.request import Want
 from pkglayer.model.space import BLOCK, Need, check_rooms
 from pkglayer.system import filecaps, rpmlib, workers

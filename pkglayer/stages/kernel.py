@@ -11,8 +11,8 @@ from pathlib import Path
 
 from pkglayer.log import Progress
 from pkglayer.model.errors import PackageError, ScriptError
+from pkglayer.model.header import Header, Imported
 from pkglayer.model.kernelfiles import find_modules, find_versions
-from pkglayer.model.package import Header, Imported
 from pkglayer.model.record import Note
 from pkglayer.model.request import INITRAMFS, Request
 from pkglayer.model.scriptlet import Limits

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pkglayer.model.documentation import find_documentation
-from pkglayer.model.package import Imported
+from pkglayer.model.header import Imported
 from pkglayer.model.plan import Override
 from pkglayer.model.record import Note
 from pkglayer.system import rpmdb, rpmlib, rpmremoved, rpmstates
@@ -33,7 +33,10 @@ def plan_order(
 
 
 def write_rpmdb(
-    root: Root, packages: Sequence[Imported], epoch: int, removal: Removal | None = None,
+    root: Root,
+    packages: Sequence[Imported],
+    epoch: int,
+    removal: Removal | None = None,
     documentation: bool = True,
 ) -> str:
     """Add `packages` (in installation order) to the rpmdb in the mounted root; returns its path.

@@ -14,19 +14,10 @@ from pkglayer.log import Progress
 from pkglayer.model.accounts import Names, Renumbering, find_added, plan_ids
 from pkglayer.model.errors import ScriptError
 from pkglayer.model.exchange import Erase
-from pkglayer.model.package import Header, Imported
+from pkglayer.model.header import Header, Imported
 from pkglayer.model.record import Account, Note, Ruling, ScriptRun
-from pkglayer.model.scriptlet import (
-    REPLACE,
-    RULES,
-    RUN,
-    SKIP,
-    Limits,
-    Rule,
-    Scriptlet,
-    find_policy,
-    is_fatal,
-)
+from pkglayer.model.scriptlet import Limits, Scriptlet
+from pkglayer.model.scriptrules import REPLACE, RULES, RUN, SKIP, Rule, find_policy, is_fatal
 from pkglayer.model.sequence import Run, Step, Unpack
 from pkglayer.system import (
     accountfiles,

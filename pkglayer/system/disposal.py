@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pkglayer.model import pathmap
-from pkglayer.model.package import FileEntry, FileFlag, Header
+from pkglayer.model.header import FileEntry, FileFlag, Header
 from pkglayer.model.record import Note
 from pkglayer.system import rpmremoved
 from pkglayer.system.overlayroot import Root

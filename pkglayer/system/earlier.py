@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pkglayer.model.package import Imported, Nevra
+from pkglayer.model.header import Imported
+from pkglayer.model.package import Nevra
 from pkglayer.model.scriptlet import Scriptlet
 from pkglayer.system import rpmdb
 from pkglayer.system.overlayroot import Root

@@ -6,7 +6,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from pkglayer.model.package import FileEntry
+from pkglayer.model.header import FileEntry
 from pkglayer.system.inroot import resolve_in
 
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from pkglayer.model import pathmap
 from pkglayer.model.errors import ConflictError, PackageError
+from pkglayer.model.header import FileEntry, FileFlag, Imported
 from pkglayer.model.objects import FileInfo
-from pkglayer.model.package import FileEntry, FileFlag, Imported
 from pkglayer.model.record import Note
 from pkglayer.system import mounts
 from pkglayer.system.inroot import resolve_var

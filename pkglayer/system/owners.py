@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pkglayer.model import pathmap
 from pkglayer.model.accounts import Names, Renumbering
-from pkglayer.model.package import FileEntry
+from pkglayer.model.header import FileEntry
 from pkglayer.system import filecaps
 from pkglayer.system.inroot import is_plain, resolve_in, resolve_var
 

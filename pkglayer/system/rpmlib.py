@@ -17,7 +17,8 @@ import rpm
 
 from pkglayer.log import printable
 from pkglayer.model.errors import PackageError
-from pkglayer.model.package import FileEntry, FileFlag, Header, Nevra
+from pkglayer.model.header import FileEntry, FileFlag, Header
+from pkglayer.model.package import Nevra
 from pkglayer.model.scriptlet import Scriptlet
 
 LEAD_SIZE = 96

@@ -13,7 +13,8 @@ import rpm
 
 from pkglayer.model.errors import StateError
 from pkglayer.model.exchange import Erase, plan_exchange
-from pkglayer.model.package import Header, Imported, Nevra
+from pkglayer.model.header import Header, Imported
+from pkglayer.model.package import Nevra
 from pkglayer.model.plan import Override
 from pkglayer.model.sequence import Member, Step, needed_names, needed_prefixes
 from pkglayer.system import rpmtriggers

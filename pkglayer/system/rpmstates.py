@@ -16,7 +16,7 @@ import rpm
 
 from pkglayer.model.colours import Claim, Colours, find_losers
 from pkglayer.model.errors import StateError
-from pkglayer.model.package import Imported
+from pkglayer.model.header import Imported
 from pkglayer.system.overlayroot import Root
 from pkglayer.system.rpmconfig import database_path
 from pkglayer.system.rpmquery import readable

@@ -11,7 +11,8 @@ from typing import Any
 
 import rpm
 
-from pkglayer.model.package import Imported, Nevra
+from pkglayer.model.header import Imported
+from pkglayer.model.package import Nevra
 from pkglayer.model.scriptlet import QFORMAT, Scriptlet, Trigger
 from pkglayer.model.sequence import (
     SENSE_BITS,

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from pkglayer.model.package import FileEntry
+from pkglayer.model.header import FileEntry
 from pkglayer.system.inroot import resolve_var
 from pkglayer.system.owners import real_path
 

@@ -6,7 +6,8 @@ import pytest
 
 from pkglayer.log import Quiet
 from pkglayer.model.errors import PackageError
-from pkglayer.model.package import Imported, Package
+from pkglayer.model.header import Imported
+from pkglayer.model.package import Package
 from pkglayer.stages import importer
 from pkglayer.system import rpmlib, workers
 from pkglayer.system.repo import open_repo

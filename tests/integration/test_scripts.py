@@ -8,7 +8,8 @@ from pkglayer.log import Quiet
 from pkglayer.model.accounts import parse_group, parse_passwd
 from pkglayer.model.errors import ScriptError
 from pkglayer.model.record import Account
-from pkglayer.model.scriptlet import REPLACE, RULES, SKIP, Limits, Rule
+from pkglayer.model.scriptlet import Limits
+from pkglayer.model.scriptrules import REPLACE, RULES, SKIP, Rule
 from pkglayer.stages.scripts import Setup, run_scripts
 from tests.support.ostree import Base, make_base, run_ostree
 from tests.support.rpms import Entry, Trigger, build_rpm

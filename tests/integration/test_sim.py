@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pkglayer.model.policy import FAIL, HOLD, SKIP
+from pkglayer.model.request import FAIL, HOLD, SKIP
 from tests.sim.__main__ import picture, table
 from tests.sim.policies import PEERS, follow
 from tests.sim.year import make_year

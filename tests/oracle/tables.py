@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from pkglayer.model import exchange, masks, pathmap, scriptlet
+from pkglayer.model import exchange, masks, pathmap, scriptrules
 from pkglayer.stages.commit import VOLATILE
 from tests.oracle.rows import NOT_COMPARED, OWN
 
@@ -32,7 +32,7 @@ def make_tables() -> dict[str, str]:
               for m in masks.MASKED]  # fmt: skip
     masked += [(f"files in `/var/{d}`", "drop", "where only a scriptlet wrote them: of the build")
                for d in VOLATILE]  # fmt: skip
-    scripts = [(f"`{r.package}`", f"`%{r.kind}`", r.action, r.reason) for r in scriptlet.RULES]
+    scripts = [(f"`{r.package}`", f"`%{r.kind}`", r.action, r.reason) for r in scriptrules.RULES]
     removals = [(f"`%{kind}`", when, why) for kind, when, why in exchange.WHEN]
     return {
         "paths": _table(("path", "where it is", "why"), paths),

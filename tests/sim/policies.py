@@ -13,8 +13,8 @@ from pkglayer.model.errors import PkglayerError
 from pkglayer.model.explain import Blocked
 from pkglayer.model.package import Package
 from pkglayer.model.plan import Base, Plan
-from pkglayer.model.policy import FAIL, HOLD, SKIP, Rules, key_of
-from pkglayer.model.request import Request, Want
+from pkglayer.model.policy import Rules, key_of
+from pkglayer.model.request import FAIL, HOLD, SKIP, Request, Want
 from pkglayer.model.settings import Settings
 from pkglayer.stages.resolve import resolve
 from pkglayer.system.rpmlib import header_checksum

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pkglayer.log import Quiet
-from pkglayer.model.package import Imported, Package
+from pkglayer.model.header import Imported
+from pkglayer.model.package import Package
 from pkglayer.model.record import Account
 from pkglayer.stages.importer import import_packages
 from pkglayer.stages.root import mount_root

@@ -7,8 +7,8 @@ from pkglayer.model.errors import ConflictError
 from pkglayer.model.explain import Clash, Detour, FilesClash
 from pkglayer.model.package import Nevra, Package
 from pkglayer.model.plan import Base, Plan, Skipped
-from pkglayer.model.policy import HOLD, SKIP, Held, Rules, key_of
-from pkglayer.model.request import Request, Want
+from pkglayer.model.policy import Held, Rules, key_of
+from pkglayer.model.request import HOLD, SKIP, Request, Want
 
 A, B = Want("a"), Want("b")
 BASE = Base("test", "0" * 64, "7")

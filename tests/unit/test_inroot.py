@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pkglayer.model.package import FileEntry
+from pkglayer.model.header import FileEntry
 from pkglayer.system.inroot import is_plain, resolve_in, resolve_var
 from pkglayer.system.interpreters import find_missing
 from tests.support.trees import DIR, File, Link, make_tree

@@ -9,9 +9,6 @@ from pkglayer.model.package import Nevra, Package
 from pkglayer.model.plan import Base, Fallback, Plan
 from pkglayer.model.policy import (
     DAY,
-    FAIL,
-    HOLD,
-    SKIP,
     Held,
     Rules,
     Standing,
@@ -25,7 +22,7 @@ from pkglayer.model.policy import (
     standing_from,
     standing_json,
 )
-from pkglayer.model.request import Request, Want, from_origin, to_origin
+from pkglayer.model.request import FAIL, HOLD, SKIP, Request, Want, from_origin, to_origin
 from pkglayer.model.settings import Settings, parse_settings
 
 FOO = Want("foo")

@@ -6,16 +6,14 @@ import pytest
 
 from pkglayer.model import exchange
 from pkglayer.model.package import Nevra
-from pkglayer.model.scriptlet import (
+from pkglayer.model.scriptlet import Limits, Scriptlet, Trigger
+from pkglayer.model.scriptrules import (
     REPLACE,
     RULES,
     RUN,
     SECTIONS,
     SKIP,
-    Limits,
     Rule,
-    Scriptlet,
-    Trigger,
     find_policy,
     is_fatal,
 )

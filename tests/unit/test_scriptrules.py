@@ -6,8 +6,16 @@ import pytest
 
 from pkglayer.model.layer import parse_layer
 from pkglayer.model.record import Ruling
-from pkglayer.model.scriptlet import REPLACE, RULES, RUN, SKIP, Rule, find_policy
-from pkglayer.model.scriptrules import RuleError, parse_rules
+from pkglayer.model.scriptrules import (
+    REPLACE,
+    RULES,
+    RUN,
+    SKIP,
+    Rule,
+    RuleError,
+    find_policy,
+    parse_rules,
+)
 from pkglayer.model.settings import parse_settings
 
 ROW = {"package": "slow*", "scriptlet": "post", "action": "skip", "reason": "it waits for ever"}
