@@ -216,7 +216,7 @@ def show(
     from pkglayer.engine import states
     from pkglayer.log import printable
     from pkglayer.model.space import rooms_json
-    from pkglayer.system.rpmlib import evr_compare
+    from pkglayer.system.rpmevr import evr_compare
 
     if outcome.held:
         _show_held(common, outcome, more or {})

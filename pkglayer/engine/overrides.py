@@ -17,8 +17,8 @@ from pkglayer.model.errors import ResolveError, UsageError
 from pkglayer.model.package import Nevra
 from pkglayer.model.plan import Base
 from pkglayer.model.request import REMOVE, REPLACE, Request, Want, parse_spec
-from pkglayer.system import rpmdb, rpmquery
-from pkglayer.system.rpmlib import evr_compare
+from pkglayer.system import rpmhome, rpmquery
+from pkglayer.system.rpmevr import evr_compare
 
 
 def replace(session: Session, specs: Sequence[str], *, repo: str = "") -> Outcome:
@@ -136,7 +136,7 @@ def _without(request: Request, names: Iterable[str]) -> list[Want]:
 def base_packages(session: Session, base: Base, names: Sequence[str]) -> dict[str, Nevra]:
     """The base's packages of these names; raises ResolveError naming all that it does not have."""
     with base_files(session, base) as tree:
-        path = rpmdb.find_dbpath(tree)
+        path = rpmhome.find_dbpath(tree)
         found = {n.name: n for name in names for n in rpmquery.list_packages(tree, path, name)}
     missing = [name for name in names if name not in found]
     if missing:

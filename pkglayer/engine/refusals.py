@@ -13,7 +13,7 @@ from pkglayer.model.deployment import Deployment
 from pkglayer.model.errors import PkglayerError, ResolveError, UsageError
 from pkglayer.model.plan import Inactive, Plan
 from pkglayer.model.request import SOURCE_PREFIX, Request, Want
-from pkglayer.system import rpmdb, rpmquery
+from pkglayer.system import rpmhome, rpmquery
 
 
 def new_inactive(plan: Plan, before: Deployment) -> list[Inactive]:
@@ -106,5 +106,5 @@ def _nearby(request: Request, spec: str) -> str:
 
 def _in_base(session: Session, spec: str) -> list[str]:
     with base_files(session, session.sysroot.newest.base) as tree:
-        found = rpmquery.list_packages(tree, rpmdb.find_dbpath(tree), spec)
+        found = rpmquery.list_packages(tree, rpmhome.find_dbpath(tree), spec)
     return sorted({nevra.name for nevra in found})

@@ -9,7 +9,7 @@ from pkglayer.model.plan import Base
 from pkglayer.model.record import RECORD_PATH, Record, from_json
 from pkglayer.system import rpmquery
 from pkglayer.system.config import read_os_release
-from pkglayer.system.rpmdb import find_dbpath
+from pkglayer.system.rpmhome import find_dbpath
 
 
 def make_bill(session: Session, which: str = "") -> Bill:

@@ -24,7 +24,7 @@ from pkglayer.model.plan import Base, Plan
 from pkglayer.model.record import Record
 from pkglayer.model.request import INITRAMFS, REMOVE, Request, Want
 from pkglayer.stages import importer, resolve
-from pkglayer.system import config, layerfiles, rpmdb, rpmmd, sack
+from pkglayer.system import config, layerfiles, rpmhome, rpmmd, sack
 from pkglayer.system.blockers import Rank, by_spec
 from pkglayer.system.keyring import Keyring
 
@@ -138,7 +138,7 @@ def load_sack(
     with session.timings.phase("resolve"):
         loaded = sack.load_sack(
             tree,
-            rpmdb.find_dbpath(tree),
+            rpmhome.find_dbpath(tree),
             repositories,
             cached=heads,
             disabled=_disabled(session, tree) if repositories else (),

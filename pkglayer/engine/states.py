@@ -18,9 +18,9 @@ from pkglayer.model.package import Nevra
 from pkglayer.model.pkgdiff import ChangelogEntry, PackageDiff, diff_changelogs, diff_packages
 from pkglayer.model.record import RECORD_PATH, ScriptRun, from_json
 from pkglayer.model.rpmargs import reads_every_file
-from pkglayer.system import repoprinted, rpmdb, rpmquery
+from pkglayer.system import repoprinted, rpmhome, rpmquery
+from pkglayer.system.rpmevr import evr_compare
 from pkglayer.system.rpmhome import DB_PATHS
-from pkglayer.system.rpmlib import evr_compare
 from pkglayer.system.rpmquery import Answer
 
 ROLES = ("booted", "pending", "rollback")
@@ -95,12 +95,12 @@ def open_state(session: Session, target: Target) -> Iterator[StateView]:
     """The state, ready to be read; raises StateError when it has no package database."""
     if target.deployment is not None:
         root = Path(target.deployment.root)
-        yield StateView(target, root, rpmdb.find_dbpath(root), whole=True)
+        yield StateView(target, root, rpmhome.find_dbpath(root), whole=True)
         return
     with tempfile.TemporaryDirectory(prefix="pkglayer-state-") as copy:
         for path in DB_PATHS:
             session.repo.export(target.commit, path, Path(copy))
-        yield StateView(target, Path(copy), rpmdb.find_dbpath(Path(copy)), whole=False)
+        yield StateView(target, Path(copy), rpmhome.find_dbpath(Path(copy)), whole=False)
 
 
 def list_state(session: Session, which: str, pattern: str) -> tuple[Target, tuple[Nevra, ...]]:

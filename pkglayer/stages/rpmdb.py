@@ -7,7 +7,7 @@ from pkglayer.model.documentation import find_documentation
 from pkglayer.model.header import Imported
 from pkglayer.model.plan import Override
 from pkglayer.model.record import Note
-from pkglayer.system import rpmdb, rpmlib, rpmremoved, rpmstates
+from pkglayer.system import rpmdb, rpmhome, rpmlib, rpmremoved, rpmstates
 from pkglayer.system.overlayroot import Root
 from pkglayer.system.rpmremoved import Removal
 
@@ -24,7 +24,7 @@ def plan_order(
     """
     if not overrides:
         return [packages[i] for i in rpmlib.plan_order([p.head for p in packages])], None
-    dbpath = rpmdb.find_dbpath(root.path)
+    dbpath = rpmhome.find_dbpath(root.path)
     removal = rpmremoved.plan_removal(root.path, dbpath, overrides, packages)
     order = [packages[i] for sign, i in removal.order if sign == "+"]
     places = iter(range(len(order)))
@@ -45,7 +45,7 @@ def write_rpmdb(
     file conflicts on the way: raises ConflictError naming both owners. Files that give way to
     others of a preferred colour, or are not wanted as `documentation`, are noted in `root.skipped`.
     """
-    path = rpmdb.find_dbpath(root.path)
+    path = rpmhome.find_dbpath(root.path)
     gone = [r.member.number for r in removal.packages] if removal else []
     if packages or gone:
         skipped = rpmstates.find_skipped(root, path, packages, gone)

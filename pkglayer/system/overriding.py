@@ -12,7 +12,7 @@ from pkglayer.model.package import Nevra
 from pkglayer.model.plan import Override
 from pkglayer.model.request import REMOVE, Want
 from pkglayer.system.choices import Choice
-from pkglayer.system.rpmlib import evr_compare
+from pkglayer.system.rpmevr import evr_compare
 from pkglayer.system.sack import Sack
 
 

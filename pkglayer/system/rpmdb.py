@@ -20,7 +20,7 @@ import rpm
 from pkglayer.log import log
 from pkglayer.model.errors import ConflictError, PkglayerError, StateError
 from pkglayer.system import rpmstates
-from pkglayer.system.rpmhome import DB_PATHS, private_home
+from pkglayer.system.rpmhome import private_home
 from pkglayer.system.rpmlib import load_header
 
 _FLAGS = (
@@ -37,27 +37,6 @@ _IGNORED = (
 )
 _JUDGED = rpm.RPMPROB_FILTER_REPLACEOLDFILES | rpm.RPMPROB_FILTER_REPLACENEWFILES
 _CONFLICTS = (rpm.RPMPROB_FILE_CONFLICT, rpm.RPMPROB_NEW_FILE_CONFLICT)
-
-
-def find_dbpath(root: Path) -> str:
-    """The path of the rpmdb in a tree, relative; raises StateError without one we can use."""
-    for path in DB_PATHS:
-        directory = root / path
-        if directory.is_symlink() or not directory.is_dir():
-            continue
-        names = {p.name for p in directory.iterdir()}
-        if names & {"rpmdb.sqlite", "Packages.db"}:
-            return path
-        if "Packages" in names:
-            raise StateError(
-                f"the rpmdb of the base (/{path}/Packages) is a Berkeley DB, which rpm no longer "
-                "writes",
-                hint="rebuild the base with the sqlite backend",
-            )
-    raise StateError(
-        "the base has no rpmdb (looked in /" + " and /".join(DB_PATHS) + ")",
-        hint="packages can only be layered on a base that was composed from RPMs",
-    )
 
 
 def change_packages(

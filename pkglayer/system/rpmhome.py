@@ -1,4 +1,4 @@
-"""A private HOME for librpm, so that the database path is the base's and not the distribution's.
+"""Where a tree has its rpmdb, and a private HOME for librpm, so that it looks just there.
 
 Some distributions build `%_dbpath` from the caller's home directory, and librpm reads its macro
 files again whenever it opens a database: a macro set from Python is lost then. A home directory
@@ -11,8 +11,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pkglayer.model.errors import StateError
+
 DB_PATHS = ("usr/lib/sysimage/rpm", "usr/share/rpm")
 """Where a base may keep its rpmdb, the one in use first; the other is often a link to it."""
+
+
+def find_dbpath(root: Path) -> str:
+    """The path of the rpmdb in a tree, relative; raises StateError without one we can use."""
+    for path in DB_PATHS:
+        directory = root / path
+        if directory.is_symlink() or not directory.is_dir():
+            continue
+        names = {p.name for p in directory.iterdir()}
+        if names & {"rpmdb.sqlite", "Packages.db"}:
+            return path
+        if "Packages" in names:
+            raise StateError(
+                f"the rpmdb of the base (/{path}/Packages) is a Berkeley DB, which rpm no longer "
+                "writes",
+                hint="rebuild the base with the sqlite backend",
+            )
+    raise StateError(
+        "the base has no rpmdb (looked in /" + " and /".join(DB_PATHS) + ")",
+        hint="packages can only be layered on a base that was composed from RPMs",
+    )
 
 
 @contextmanager

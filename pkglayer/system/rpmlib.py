@@ -213,11 +213,3 @@ def plan_order(heads: Sequence[bytes]) -> list[int]:
         ts.addInstall(load_header(head), number, "i")
     ts.order()
     return [te.Key() for te in ts]
-
-
-def evr_compare(a: Nevra, b: Nevra) -> int:
-    """Below, equal to or above 0 as `a`'s EVR is older than, the same as or newer than `b`'s."""
-    order: int = rpm.labelCompare(
-        (str(a.epoch), a.version, a.release), (str(b.epoch), b.version, b.release)
-    )
-    return order

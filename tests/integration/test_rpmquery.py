@@ -14,7 +14,7 @@ import pytest
 
 from pkglayer.model.errors import PkglayerError, StateError
 from pkglayer.model.package import Nevra
-from pkglayer.system.rpmdb import find_dbpath
+from pkglayer.system.rpmhome import find_dbpath
 from pkglayer.system.rpmquery import list_packages, read_changelogs, run_query
 from tests.support.cli import PROJECT
 from tests.support.ostree import Base, make_base
