@@ -214,7 +214,6 @@ def show(
     """Print what a change did or would do; `more` goes into the data for programs."""
     from pkglayer.cli import renderplan
     from pkglayer.engine import states
-    from pkglayer.log import printable
     from pkglayer.model.space import rooms_json
     from pkglayer.system.rpmevr import evr_compare
 
@@ -228,7 +227,7 @@ def show(
         data |= {"commit": outcome.commit, "changed": outcome.changed, "reused": outcome.reused}
         data["base_diff"] = renderplan.diff_json(base_diff) if base_diff else None
         data["space"] = rooms_json(outcome.rooms)
-        data["kept_etc"] = list(outcome.kept)
+        data["kept_etc"] = list(session.kept)
         print_json({**data, **(more or {})})
         return
     text = renderplan.render_plan(outcome.plan, previous, evr_compare, rooms=outcome.rooms)
@@ -240,11 +239,18 @@ def show(
     elif not outcome.changed:
         typer.echo("No change: the next boot is that state already.")
     else:
-        for path in outcome.kept:
-            typer.echo(printable(f"{path} stays as edited here; the new default is /usr{path}"))
+        print_kept(session)
         how = "deployed again" if outcome.reused else "built and deployed"
         typer.echo(f"State {outcome.commit[:12]} {how}. It is the next boot: reboot to use it,")
         typer.echo("or pkglayer rollback to stay with what was before.")
+
+
+def print_kept(session: "Session") -> None:
+    """A line for each file of /etc that is not as the new state brings it."""
+    from pkglayer.log import printable
+
+    for path in session.kept:
+        typer.echo(printable(f"{path} stays as edited here; the new default is /usr{path}"))
 
 
 def _show_held(common: Common, outcome: "Outcome", more: Mapping[str, Any]) -> None:

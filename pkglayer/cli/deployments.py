@@ -134,6 +134,7 @@ def repair(common: Common) -> None:
 
     Each is written again from the other; nothing is made up. Example: pkglayer repair --dry-run
     """
+    from pkglayer.cli.changes import print_kept
     from pkglayer.engine import repair as engine
     from pkglayer.log import printable
 
@@ -146,9 +147,11 @@ def repair(common: Common) -> None:
         done = engine.repair(session)
         if common.as_json:
             repaired = bool(done.problem) and not common.dry_run
-            print_json({"repaired": repaired, "problem": done.problem, "source": done.source})
+            print_json({"repaired": repaired, "problem": done.problem, "source": done.source,
+                        "kept_etc": list(session.kept)})  # fmt: skip
         elif not done.problem:
             typer.echo("There is nothing to repair: requests and record of the next boot are fine.")
         else:
             typer.echo(f"Problem: {printable(done.problem)}")
             typer.echo(words[done.source] + (" (dry run)." if common.dry_run else "."))
+            print_kept(session)

@@ -8,6 +8,7 @@ from pkglayer.cli.common import Common, print_json, verb
 
 if TYPE_CHECKING:
     from pkglayer.engine.kernel import Kargs
+    from pkglayer.engine.session import Session
 
 
 Many = list[str] | None
@@ -64,7 +65,7 @@ def kargs(
         raise UsageError("only the next boot's arguments can be changed", hint="omit --state")
     with common.changing() as session:
         done = kernel.change(session, changes, editor=editor)
-        _show(common, done)
+        _show(common, session, done)
 
 
 def _list(common: Common, state: str) -> None:
@@ -78,13 +79,14 @@ def _list(common: Common, state: str) -> None:
         typer.echo(" ".join(words))
 
 
-def _show(common: Common, done: "Kargs") -> None:
+def _show(common: Common, session: "Session", done: "Kargs") -> None:
+    from pkglayer.cli.changes import print_kept
     from pkglayer.model.kargs import diff_kargs
 
     gone, come = diff_kargs(done.before, done.after)
     if common.as_json:
         print_json({"version": 1, "before": list(done.before), "kargs": list(done.after),
-                    "changed": done.changed})  # fmt: skip
+                    "changed": done.changed, "kept_etc": list(session.kept)})  # fmt: skip
         return
     for sign, words in (("-", gone), ("+", come)):
         for word in words:
@@ -94,5 +96,6 @@ def _show(common: Common, done: "Kargs") -> None:
     elif not done.changed:
         typer.echo("Nothing was changed: this was a dry run.")
     else:
+        print_kept(session)
         typer.echo("The next boot has the new arguments: reboot to use them,")
         typer.echo("or pkglayer rollback to stay with what was before.")

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pkglayer.engine import pipeline, space, upkeep
+from pkglayer.engine.deploying import deploy
 from pkglayer.engine.pipeline import Outcome
 from pkglayer.engine.session import Session
 from pkglayer.engine.verbs import readable, unchanged
@@ -54,11 +55,7 @@ def deploy_again(session: Session, kargs: Sequence[str]) -> None:
     """The next boot's commit and requests once more, with these arguments."""
     newest = session.sysroot.newest
     space.check_deploy(session, newest.checksum)
-    session.progress.start("Deploying")
-    with session.timings.phase("deploy"):
-        keep = session.settings.keep_states
-        session.sysroot.deploy(newest.checksum, newest.origin, keep=keep, kargs=kargs)
-    session.progress.done()
+    deploy(session, newest.checksum, newest.origin, kargs=kargs)
     upkeep.sweep(session)
 
 

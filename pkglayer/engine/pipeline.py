@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pkglayer.engine import policy, signing, solving, space, standing, upkeep
 from pkglayer.engine.clashes import find_detour
-from pkglayer.engine.etcfiles import find_kept
+from pkglayer.engine.deploying import deploy
 from pkglayer.engine.keys import load_keys
 from pkglayer.engine.local import LocalRpm
 from pkglayer.engine.session import Session
@@ -38,8 +38,7 @@ class Outcome:
     """What `apply` did: the plan; the commit ("" for a dry run); whether the next boot changed;
     whether the commit was there already; and the state that was the next boot before. `held` says
     why nothing was done where a request wants the base to wait, `overdue` that it does so too long;
-    `rooms` are the file systems with what it takes there and what is free (for a dry run); `kept`
-    the paths in /etc that stay as the administrator has them though their default is another now.
+    `rooms` are the file systems with what it takes there and what is free (for a dry run).
     """
 
     plan: Plan
@@ -51,7 +50,6 @@ class Outcome:
     held: Held | None = None
     overdue: bool = False
     rooms: tuple[Room, ...] = ()
-    kept: tuple[str, ...] = ()
 
     @property
     def differs(self) -> bool:
@@ -96,7 +94,6 @@ def apply(
             return Outcome(plan, before, rooms=space.plan_rooms(session, plan))
         with upkeep.refs_undone(session):
             plan, checksum, reused, made = make_state(session, replan, local)
-            kept = find_kept(session, checksum)
             changed = publish(
                 session, plan, checksum, extra_origin or {}, replaces=replaces, kargs=kargs
             )
@@ -105,9 +102,8 @@ def apply(
     moved = base.commit != before.base.commit or before.record is None
     standing.remember_plan(session, plan, moved=moved, anew=upgrade)
     session.remarks += [fallback_words(f) for f in plan.fallbacks]
-    session.remarks += [f"{path} stays as edited on this machine" for path in kept if changed]
     upkeep.sweep(session)
-    return Outcome(plan, before, checksum, changed, reused, made, kept=kept)
+    return Outcome(plan, before, checksum, changed, reused, made)
 
 
 def make_state(
@@ -287,7 +283,7 @@ def publish(
     replaces: bool = False, kargs: Sequence[str] | None = None,
 ) -> bool:  # fmt: skip
     """Deploy the commit with the request in its origin; False when it is the next boot already."""
-    sysroot, newest = session.sysroot, session.sysroot.newest
+    newest = session.sysroot.newest
     if plan.layered:
         signing.sign_state(session, checksum)
     origin = origin_for(newest, plan.request, extra_origin)
@@ -295,15 +291,7 @@ def publish(
         return False
     space.check_deploy(session, checksum)
     session.repo.set_ref(commit.BASE_REF + plan.base.commit, plan.base.commit)
-    session.progress.start("Deploying")
-    before = set(deployment_ids(session))
-    with session.timings.phase("deploy"):
-        sysroot.deploy(
-            checksum, origin,
-            keep=session.settings.keep_states, instead_of=newest if replaces else None, kargs=kargs,
-        )  # fmt: skip
-    session.progress.done()
-    session.dropped = bool(before - set(deployment_ids(session)))
+    deploy(session, checksum, origin, instead_of=newest if replaces else None, kargs=kargs)
     return True
 
 
@@ -315,8 +303,3 @@ def origin_for(
     origin["origin"] = {"refspec": request.refspec, **extra}
     origin[ORIGIN_GROUP] = to_origin(request)
     return origin
-
-
-def deployment_ids(session: Session) -> list[tuple[str, int]]:
-    """What tells the deployments apart, whatever their order."""
-    return [(d.checksum, d.serial) for d in session.sysroot.deployments]

@@ -8,6 +8,7 @@ or from building the requests again.
 from dataclasses import dataclass
 
 from pkglayer.engine import bases, pipeline, upkeep
+from pkglayer.engine.deploying import deploy
 from pkglayer.engine.session import Session
 from pkglayer.model.deployment import Deployment
 from pkglayer.model.errors import StateError
@@ -55,9 +56,7 @@ def repair(session: Session) -> Repaired:
 def _deploy_again(session: Session, newest: Deployment, request: Request) -> None:
     """The same commit in a new directory, with the request in a new origin file."""
     origin = pipeline.origin_for(newest, request, _other_keys(newest))
-    keep = session.settings.keep_states
-    session.sysroot.deploy(newest.checksum, origin, keep=keep, instead_of=newest)
-    session.dropped = True
+    deploy(session, newest.checksum, origin, instead_of=newest)
     upkeep.sweep(session)
 
 

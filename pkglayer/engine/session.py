@@ -55,8 +55,9 @@ class Options:
 @dataclass
 class Session:
     """One run of a verb; `work` is None while nothing may be written; `dropped` tells that a state
-    went away, so that cleaning up pays; `remarks` are what the history says of the change,
-    `takes_back` the number of the change that it takes back."""
+    went away, so that cleaning up pays; `kept` are the paths of /etc that stay as the machine has
+    them though the new state has another default; `remarks` are what the history says of the
+    change, `takes_back` the number of the change that it takes back."""
 
     sysroot: Sysroot
     settings: Settings
@@ -65,6 +66,7 @@ class Session:
     timings: Timings = field(default_factory=Timings)
     work: Path | None = None
     dropped: bool = False
+    kept: tuple[str, ...] = ()
     seed: tuple[Account, ...] | None = None
     remarks: list[str] = field(default_factory=list)
     takes_back: int = 0
