@@ -9,7 +9,7 @@ import stat
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ from pkglayer.system.sysrootread import (  # noqa: E402
     read_origin,
     read_record,
 )
+from pkglayer.system.sysrootwrite import Key, deployment_keys, made_or_failed  # noqa: E402
 
 BASE_KEY = "pkglayer.base"
 """Commit metadata of a layered commit: the base commit's checksum."""
@@ -245,7 +246,8 @@ class Sysroot:
             kept = plan_kept([d for d in self.deployments if d != instead_of], keep)
             if booted is not None and booted.get_osname() == self.osname:
                 self._hold(kept)
-                with no_return():
+                before = deployment_keys(self._mine())
+                with self._no_return(lambda now: not set(now) <= set(before)):
                     self.handle.stage_tree(self.osname, checksum, keyfile, booted, override, None)
             else:
                 _, new = self.handle.deploy_tree(
@@ -292,8 +294,12 @@ class Sysroot:
         foreign = [d for d in self.handle.get_deployments() if d.get_osname() != self.osname]
         options = OSTree.SysrootWriteDeploymentsOpts()
         options.do_postclean = False
-        with no_return():
-            self.handle.write_deployments_with_options([*mine, *foreign], options, None)
+        wanted = [*mine, *foreign]
+        with self._no_return(lambda now: now == deployment_keys(wanted)):
+            self.handle.write_deployments_with_options(wanted, options, None)
+
+    def _no_return(self, is_made: Callable[[list[Key]], bool]) -> AbstractContextManager[None]:
+        return made_or_failed(self.handle, self.path, is_made)
 
     def set_pinned(self, deployment: Deployment, pinned: bool) -> None:
         """Pin or unpin; a staged deployment cannot be pinned (libostree refuses)."""

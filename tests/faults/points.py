@@ -53,8 +53,10 @@ class Struck:
     what: str
 
 
-def run_struck(words: Sequence[str | Path], sysroot: Path, strike: Strike) -> Struck:
-    """Run `pkglayer WORDS --sysroot SYSROOT` under the strike."""
+def run_struck(
+    words: Sequence[str | Path], sysroot: Path, strike: Strike, trace: Path | None = None
+) -> Struck:
+    """Run `pkglayer WORDS --sysroot SYSROOT` under the strike; `trace` gets a line a point."""
     with tempfile.NamedTemporaryFile() as shared:
         shared.write(
             _LAYOUT.pack(0, 0, strike.at, strike.repeat, strike.mode, strike.second, 0, b"")
@@ -62,6 +64,7 @@ def run_struck(words: Sequence[str | Path], sysroot: Path, strike: Strike) -> St
         shared.flush()
         own = {"LD_PRELOAD": str(library()), "POINTS_FILE": shared.name}
         own["PYTHONDONTWRITEBYTECODE"] = "1"  # compiling would count, once
+        own |= {"POINTS_TRACE": str(trace)} if trace else {}
         done = subprocess.run(
             [sys.executable, "-m", "pkglayer", *map(str, words), "--sysroot", str(sysroot)],
             env=clean_environment() | own,

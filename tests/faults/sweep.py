@@ -8,10 +8,12 @@ import errno
 import os
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from queue import SimpleQueue
 
 from tests.faults.points import Strike, Struck, run_struck
@@ -46,6 +48,15 @@ def count_points(scene: Scene) -> int:
     if done.exit_code != 0:
         raise AssertionError(f"{scene.name}: {done.errors}")
     return done.points
+
+
+def find_points(scene: Scene, word: str) -> list[int]:
+    """The numbers of the points of an undisturbed run whose call or path has that word."""
+    scene.restore()
+    with tempfile.NamedTemporaryFile() as trace:
+        run_struck(scene.words, scene.sysroot, Strike(), Path(trace.name))
+        lines = Path(trace.name).read_text().splitlines()
+    return [int(line.split()[0]) for line in lines if word in line]
 
 
 def every_strike(points: int, step: int = 1, start: int = 1) -> Iterator[Strike]:

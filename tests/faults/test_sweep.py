@@ -1,5 +1,7 @@
 """A sample of the sweep in every test run; `make sweep` strikes at each point."""
 
+import errno
+import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,7 +14,16 @@ import pytest
 from tests.faults.points import Strike, run_struck
 from tests.faults.powercut import sweep_scene
 from tests.faults.scenes import SCENES, Scene, build_scene, build_stage
-from tests.faults.sweep import count_points, every_fault, every_signal, every_strike, strike_all
+from tests.faults.snapshot import read_state
+from tests.faults.sweep import (
+    count_points,
+    every_fault,
+    every_signal,
+    every_strike,
+    find_points,
+    strike_all,
+)
+from tests.support.cli import query_pkglayer
 
 Strikes = Callable[[int, int, int], Iterable[Strike]]
 Played = Callable[[str], tuple[Scene, int]]
@@ -48,6 +59,22 @@ def test_killed(played: Played, name: str) -> None:
 @pytest.mark.parametrize("name", ["install", "upgrade"])
 def test_a_call_fails(played: Played, name: str) -> None:
     sample(played(name), every_fault, 1, 300)
+
+
+@pytest.mark.parametrize("name", ["install", "rollback"])
+def test_what_fails_after_the_change_is_only_told(played: Played, name: str) -> None:
+    """libostree cleans up within the call that puts the new state in place."""
+    scene, _ = played(name)
+    strikes = [Strike(at, -errno.EIO) for at in find_points(scene, "deploy/test/current")]
+    assert strikes
+    assert strike_all(scene, strikes).failures == []
+    scene.restore()
+    done = run_struck((*scene.words, "--json"), scene.sysroot, strikes[0])
+    assert (done.exit_code, read_state(scene.sysroot)) == (0, scene.new)
+    assert "WARNING: the change is made, but what came after it failed" in done.errors
+    assert json.loads(done.output)
+    [entry, *_] = query_pkglayer("history", sysroot=scene.sysroot)["entries"]
+    assert entry["outcome"] == "done"
 
 
 @pytest.mark.parametrize("name", ["install"])
