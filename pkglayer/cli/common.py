@@ -93,6 +93,7 @@ class Common:
         from pkglayer.engine.changing import changing
 
         with (
+            _reader_gone_is_told(),
             _library_output_to_stderr(),
             changing(*self._where(), self._options(no_gpg_check), self._progress()) as session,
         ):
@@ -216,6 +217,20 @@ def _set_up_log(debug: bool) -> None:
 
 
 @contextmanager
+def _reader_gone_is_told() -> Iterator[None]:
+    """That nobody reads the result of a change that is made is no failure, as it is to click."""
+    from pkglayer.model.errors import PkglayerError
+    from pkglayer.system import interrupts
+
+    try:
+        yield
+    except BrokenPipeError as e:
+        if interrupts.is_final():
+            raise PkglayerError("nobody reads what there is to say of it") from e
+        raise
+
+
+@contextmanager
 def _library_output_to_stderr() -> Iterator[None]:
     """libostree and librpm print to file descriptor 1; stdout is for results."""
     sys.stdout.flush()
@@ -225,8 +240,7 @@ def _library_output_to_stderr() -> Iterator[None]:
     try:
         yield
     finally:
-        sys.stdout.flush()
-        sys.stdout.close()
-        sys.stdout = stdout
+        results, sys.stdout = sys.stdout, stdout
         os.dup2(kept, 1)
         os.close(kept)
+        results.close()  # says it when they cannot be written, and does not try again later

@@ -19,7 +19,7 @@ from pkglayer.model.errors import PkglayerError, StateError
 from pkglayer.model.history import HistoryEntry
 from pkglayer.model.kargs import parse_kargs
 from pkglayer.model.wish import Wish, diff_wishes, to_json
-from pkglayer.system import awaited, history, space
+from pkglayer.system import awaited, history, interrupts, space
 from pkglayer.system.objectwriter import OBJECTS_PREFIX
 from pkglayer.system.statefiles import drop_unfinished
 from pkglayer.system.sysroot import Sysroot, open_sysroot
@@ -82,8 +82,11 @@ def _space_explained(session: Session) -> Iterator[None]:
 
 @contextmanager
 def _recorded(session: Session) -> Iterator[None]:
-    """Write what the body did, or why it failed, into the history; a dry run leaves no entry."""
-    sysroot, before, wished = session.sysroot, _next_boot(session), _known_wish(session)
+    """Write what the body did, or why it failed, into the history; a dry run leaves no entry.
+
+    A change that is made stays one, whatever fails after it.
+    """
+    before, wished = _next_boot(session), _known_wish(session)
     entry = HistoryEntry(
         int(time.time()), *history.read_caller(), shlex.join(session.options.command),
         before, before, comment=session.options.comment,
@@ -93,23 +96,32 @@ def _recorded(session: Session) -> Iterator[None]:
     except BaseException as e:
         text = e.message if isinstance(e, PkglayerError) else type(e).__name__
         entry = replace(entry, outcome="failed", message=text)
+        if interrupts.is_final():
+            session.remarks.append(f"after the change: {text}")
+            entry = _outcome(session, entry, wished)
         raise
     else:
-        after, wishes = _next_boot(session), _known_wish(session)
-        record = sysroot.deployments[0].record if sysroot.deployments else None
-        changes = diff_wishes(wished, wishes) if wished and wishes else None
-        entry = replace(
-            entry,
-            after=after,
-            digest=record.digest if record else "",
-            outcome="done" if after != before or changes else "unchanged",
-            message="\n".join(session.remarks),
-            changes="" if changes is None else to_json(changes),
-            takes_back=session.takes_back,
-        )
+        entry = _outcome(session, entry, wished)
     finally:
         if not session.options.dry_run:
             _write_history(session, entry)
+
+
+def _outcome(session: Session, entry: HistoryEntry, wished: Wish | None) -> HistoryEntry:
+    """The entry with what came of it, by what is there now."""
+    after, wishes = _next_boot(session), _known_wish(session)
+    deployments = session.sysroot.deployments
+    record = deployments[0].record if deployments else None
+    changes = diff_wishes(wished, wishes) if wished and wishes else None
+    return replace(
+        entry,
+        after=after,
+        digest=record.digest if record else "",
+        outcome="done" if after != entry.before or changes else "unchanged",
+        message="\n".join(session.remarks),
+        changes="" if changes is None else to_json(changes),
+        takes_back=session.takes_back,
+    )
 
 
 def _known_wish(session: Session) -> Wish | None:

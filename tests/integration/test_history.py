@@ -16,7 +16,7 @@ from pkglayer.model.errors import StateError, UsageError
 from pkglayer.model.history import HistoryEntry
 from pkglayer.system import history as history_module
 from pkglayer.system.history import History, read_caller
-from tests.support.cli import PROJECT, query_pkglayer
+from tests.support.cli import PROJECT, clean_environment, query_pkglayer
 from tests.support.rpms import build_rpm
 from tests.support.scene import Scene, make_scene
 
@@ -254,3 +254,28 @@ def test_the_caller_behind_sudo(monkeypatch: pytest.MonkeyPatch) -> None:
     assert read_caller() == ("4123456", 4123456)
     monkeypatch.setattr(history_module, "_login_uid", lambda: 2)
     assert read_caller() == ("bin", 2)
+
+
+@pytest.mark.parametrize("sink", ["/dev/full", "a pipe that nobody reads"])
+def test_a_change_whose_result_cannot_be_printed_is_done(scene: Scene, sink: str) -> None:
+    scene.run("uninstall", "--all", "--idempotent")
+    words = [sys.executable, "-m", "pkglayer", "install", "foo", "--sysroot", str(scene.sysroot)]
+    pipe = os.open("/dev/full", os.O_WRONLY) if sink == "/dev/full" else _broken_pipe()
+    done = subprocess.run(
+        words, env=clean_environment(), stdout=pipe, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(pipe)
+    assert done.returncode == 0, done.stderr
+    assert "\nwarning: the change is made, but: " in done.stderr
+    assert "Error" not in done.stderr
+    [entry, *_] = query_pkglayer("history", sysroot=scene.sysroot)["entries"]
+    assert (entry["outcome"], entry["after"]) == ("done", scene.next.checksum)
+    assert entry["message"].startswith("after the change: ")
+    scene.run("undo", str(entry["number"]))
+    assert "foo-1-1" not in scene.packages
+
+
+def _broken_pipe() -> int:
+    read, write = os.pipe()
+    os.close(read)
+    return write
