@@ -135,7 +135,7 @@ def where(
     lines = [
         (
             str(f.deployment.index),
-            f.deployment.role,
+            f.deployment.role_words,
             printable(str(f.nevra)),
             "layered" if f.layered else "base",
         )

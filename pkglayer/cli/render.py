@@ -44,7 +44,7 @@ def render_status(
     width = min(width or WIDTH, WIDTH)
     parts = ["\n".join(_render_state(d, verbose, width)) for d in deployments]
     parts += [printable(text) for text in notices]
-    return "\n\n".join(parts or ["No deployment."]) + "\n"
+    return "\n\n".join(parts or ["There is no state."]) + "\n"
 
 
 def status_json(
@@ -134,8 +134,7 @@ def _fields(d: Deployment, verbose: bool) -> list[tuple[str, str]]:
 
 
 def _labels(d: Deployment) -> list[str]:
-    names = {"booted": "booted", "rollback": "rollback", "pending": "next boot"}
-    labels = [names.get(d.role, d.role)] if d.role else []
+    labels = [d.role_words] if d.role else []
     if d.index == 0 and d.role == "booted":
         labels = ["booted", "next boot"]
     labels += ["staged"] if d.staged else []

@@ -192,7 +192,7 @@ def find_packages(session: Session, pattern: str) -> tuple[Found, ...]:
 
 
 def _of(deployment: Deployment) -> Target:
-    role = f" ({deployment.role})" if deployment.role else ""
+    role = f" ({deployment.role_words})" if deployment.role else ""
     return Target(deployment.checksum, f"state {deployment.index}{role}", deployment)
 
 

@@ -62,12 +62,12 @@ def plan_rollback(deployments: Sequence[Deployment]) -> list[Deployment]:
 
 
 def find_deployment(deployments: Sequence[Deployment], which: str) -> Deployment:
-    """A deployment by its index, or `booted`, `pending`, `rollback`."""
+    """The state that a word names: its index, or `booted`, `pending`, `rollback`."""
     for deployment in deployments:
         if which in (str(deployment.index), deployment.role):
             return deployment
     raise UsageError(
-        f"there is no deployment '{which}'",
+        f"there is no state '{which}'",
         hint=f"give 0 to {len(deployments) - 1}, booted, pending or rollback; "
         "see: pkglayer status",
     )

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from pkglayer.model.plan import Base
 from pkglayer.model.record import Record
 
+ROLE_WORDS = {"pending": "next boot"}
+"""What people read for a role, where that is another word than the one they type."""
+
 
 @dataclass(frozen=True)
 class Deployment:
@@ -30,6 +33,10 @@ class Deployment:
     record: Record | None = None
     problem: str = ""
     layered_by: str = ""
+
+    @property
+    def role_words(self) -> str:
+        return ROLE_WORDS.get(self.role, self.role)
 
     @property
     def refspec(self) -> str:

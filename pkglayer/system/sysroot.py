@@ -304,7 +304,8 @@ class Sysroot:
     def set_pinned(self, deployment: Deployment, pinned: bool) -> None:
         """Pin or unpin; a staged deployment cannot be pinned (libostree refuses)."""
         handle = self._handle(deployment)
-        with ostree_errors(f"cannot change the pin of {deployment.index}", StateError), no_return():
+        what = f"cannot change the pin of state {deployment.index}"
+        with ostree_errors(what, StateError), no_return():
             if _is_held(handle):
                 self._set_keys(handle, False, (KEPT_KEY,))
             self.handle.deployment_set_pinned(handle, pinned)
@@ -322,7 +323,7 @@ class Sysroot:
         for d in self._mine():
             if (d.get_csum(), d.get_deployserial()) == (deployment.checksum, deployment.serial):
                 return d
-        raise StateError(f"deployment {deployment.index} is gone", hint="look at: pkglayer status")
+        raise StateError(f"state {deployment.index} is gone", hint="look at: pkglayer status")
 
 
 def open_sysroot(path: Path = Path("/"), stateroot: str = "", *, write: bool = False) -> Sysroot:

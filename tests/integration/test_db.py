@@ -134,7 +134,7 @@ def test_words_that_name_no_state(world: World, state: str, message: str) -> Non
 
 def test_diff_without_words_is_what_the_next_boot_brings(world: World) -> None:
     assert lines(world, "db", "diff") == [
-        "From state 1 (rollback) to state 0 (pending):",
+        "From state 1 (rollback) to state 0 (next boot):",
         "Added 2 packages",
         "  foo-1-1.noarch",
         "  libfoo-1-1.noarch",
@@ -147,7 +147,7 @@ def test_diff_without_words_is_what_the_next_boot_brings(world: World) -> None:
 def test_diff_with_a_commit_that_is_not_deployed(world: World) -> None:
     text = lines(world, "db", "diff", "0", "origin:test/base", "-c")
     commit = world.second.commit[:12]
-    assert text[0] == f"From state 0 (pending) to origin:test/base ({commit}):"
+    assert text[0] == f"From state 0 (next boot) to origin:test/base ({commit}):"
     assert "  based.noarch" in "\n".join(text)
     assert [line.strip() for line in text if "Ann" in line] == [
         "2023-11-14 Ann <ann@example.invalid> - 2-1"
@@ -196,10 +196,10 @@ def test_query_does_nothing_else(world: World, args: list[str]) -> None:
 
 
 def test_where(world: World) -> None:
-    assert lines(world, "db", "where", "foo") == ["0  pending  foo-1-1.noarch  layered"]
+    assert lines(world, "db", "where", "foo") == ["0  next boot  foo-1-1.noarch  layered"]
     assert lines(world, "db", "where", "based") == [
-        "0  pending   based-1-1.noarch  base",
-        "1  rollback  based-1-1.noarch  base",
+        "0  next boot  based-1-1.noarch  base",
+        "1  rollback   based-1-1.noarch  base",
     ]
     absent = run_pkglayer("db", "where", "none*", sysroot=world.sysroot, check=False)
     assert (absent.returncode, absent.stdout) == (1, "in no state\n")
@@ -260,7 +260,7 @@ def test_scripts_are_kept_with_their_words_beside_the_commit(tmp_path: Path) -> 
     loud = build_rpm(tmp_path / "offer", "loud", scripts={"pre": "true", "post": said})
     silent = build_rpm(tmp_path / "offer", "silent", requires=["loud"], scripts={"post": "true"})
     scene = make_scene(tmp_path, [loud, silent])
-    assert scene.run("db", "scripts").stdout == "nothing is layered in state 0 (pending)\n"
+    assert scene.run("db", "scripts").stdout == "nothing is layered in state 0 (next boot)\n"
     scene.run("install", "loud", "silent")
     first = scene.next.checksum
     shown = scene.run("db", "scripts").stdout.splitlines()

@@ -107,7 +107,7 @@ def test_pinned_state_outlives_changes(scene: Scene) -> None:
     assert "pinned" in scene.run("status").stdout
     scene.run("unpin", str(index))
     assert query_pkglayer("status", sysroot=scene.sysroot)["deployments"][index]["pinned"] is False
-    assert "there is no deployment '9'" in scene.refuse("pin", "9", code=2)
+    assert "there is no state '9'" in scene.refuse("pin", "9", code=2)
 
 
 def test_other_stateroots_are_left_alone(scene: Scene, tmp_path: Path) -> None:

@@ -136,7 +136,7 @@ def test_a_state_that_cannot_be_read_says_so() -> None:
 
 
 def test_no_deployment_and_notices() -> None:
-    assert render_status([]) == "No deployment.\n"
+    assert render_status([]) == "There is no state.\n"
     assert render_status([PLAIN], notices=["Say this."]).endswith("\n\nSay this.\n")
     assert status_json([]) == {
         "version": 1, "stateroot": None, "booted": None, "deployments": [], "notices": [],
