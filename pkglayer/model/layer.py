@@ -8,6 +8,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 from typing import Any, NoReturn
 
 from pkglayer.model.errors import ConfigError, UsageError
@@ -15,6 +16,9 @@ from pkglayer.model.request import POLICIES, SOURCE_PREFIX, Want, parse_spec
 from pkglayer.model.scriptrules import Rule, RuleError, parse_rules
 
 SUFFIX = ".toml"
+SHIPPED = PurePosixPath("/usr/lib/pkglayer/layers.d")
+"""Where the base's layers are; `WRITTEN` the administrator's."""
+WRITTEN = PurePosixPath("/etc/pkglayer/layers.d")
 
 
 @dataclass(frozen=True)
@@ -141,8 +145,8 @@ def merge_layers(shipped: Mapping[str, str], written: Mapping[str, str]) -> tupl
     empty file, or a link to /dev/null) switches the layer off.
     """
     texts = {
-        **{name: ("/usr/lib/pkglayer/layers.d", text) for name, text in shipped.items()},
-        **{name: ("/etc/pkglayer/layers.d", text) for name, text in written.items()},
+        **{name: (SHIPPED, text) for name, text in shipped.items()},
+        **{name: (WRITTEN, text) for name, text in written.items()},
     }
     return tuple(
         parse_layer(text, f"{directory}/{name}")

@@ -23,13 +23,16 @@ MAX_BYTES = 1024 * 1024
 
 
 def read_settings(etc: Path) -> Settings:
-    """The administrator's settings, or all defaults where there is no file."""
-    path = etc / SETTINGS_PATH
+    """The administrator's settings, or all defaults where there is no file.
+
+    Errors call the file as whoever edits it does, and not by its place in a deployment.
+    """
+    name = f"/etc/{SETTINGS_PATH}"
     try:
-        text = _read_text(path)
+        text = _read_text(etc / SETTINGS_PATH, name)
     except FileNotFoundError:
         return Settings()
-    return parse_settings(text, str(path))
+    return parse_settings(text, name)
 
 
 def find_repo_files(etc: Path, usr: Path) -> list[Path]:
@@ -107,25 +110,26 @@ def read_inside(root: Path, path: str) -> bytes:
     return _read_bytes(found)
 
 
-def _read_text(path: Path) -> str:
+def _read_text(path: Path, name: str = "") -> str:
     try:
-        return _read_bytes(path).decode()
+        return _read_bytes(path, name).decode()
     except UnicodeDecodeError as e:
-        raise ConfigError(f"{path}: not UTF-8 text", hint="save the file as UTF-8") from e
+        raise ConfigError(f"{name or path}: not UTF-8 text", hint="save the file as UTF-8") from e
 
 
-def _read_bytes(path: Path) -> bytes:
+def _read_bytes(path: Path, name: str = "") -> bytes:
+    name = name or str(path)
     try:
         # Non-blocking, so that a FIFO in place of the file cannot hold us up.
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         with os.fdopen(fd, "rb") as file:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
-                raise ConfigError(f"{path}: not a regular file", hint="see what it is; remove it")
+                raise ConfigError(f"{name}: not a regular file", hint="see what it is; remove it")
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise
     except OSError as e:
-        raise ConfigError(f"{path}: cannot be read: {e.strerror}") from e
+        raise ConfigError(f"{name}: cannot be read: {e.strerror}") from e
     if len(data) > MAX_BYTES:
-        raise ConfigError(f"{path}: larger than {MAX_BYTES} bytes", hint="is it the right file?")
+        raise ConfigError(f"{name}: larger than {MAX_BYTES} bytes", hint="is it the right file?")
     return data

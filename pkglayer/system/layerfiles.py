@@ -6,14 +6,22 @@ the running one. What the texts mean is `model.layer`'s business.
 
 import os
 import stat
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from pkglayer.model.errors import ConfigError
-from pkglayer.model.layer import SUFFIX, Layer, layer_name, merge_layers, parse_layer, to_wants
+from pkglayer.model.layer import (
+    SHIPPED,
+    SUFFIX,
+    WRITTEN,
+    Layer,
+    layer_name,
+    merge_layers,
+    parse_layer,
+    to_wants,
+)
 
 __all__ = ["read_layers", "read_presets", "to_wants"]
 
-LAYERS_DIR = "lib/pkglayer/layers.d"
 PRESETS_DIR = "share/pkglayer/layers"
 MAX_SIZE = 1 << 20
 _MAX_LINKS = 40  # as the kernel has it
@@ -26,59 +34,59 @@ def read_layers(usr: Path, etc: Path) -> tuple[Layer, ...]:
     link to /dev/null. Raises ConfigError naming file, line and key.
     """
     return merge_layers(
-        shipped=_read_texts(usr / LAYERS_DIR, usr, etc),
-        written=_read_texts(etc / "pkglayer/layers.d", usr, etc),
+        shipped=_read_texts(SHIPPED, usr / SHIPPED.relative_to("/usr"), usr, etc),
+        written=_read_texts(WRITTEN, etc / WRITTEN.relative_to("/etc"), usr, etc),
     )
 
 
 def read_presets(directory: Path) -> tuple[Layer, ...]:
     """The ready-made layers in `directory` that a layer directory can link to or copy."""
-    texts = _read_texts(directory, directory, directory)
+    texts = _read_texts(directory, directory, directory, directory)
     return tuple(parse_layer(text, f"{directory}/{name}") for name, text in sorted(texts.items()))
 
 
-def _read_texts(directory: Path, usr: Path, etc: Path) -> dict[str, str]:
+def _read_texts(called: PurePath, directory: Path, usr: Path, etc: Path) -> dict[str, str]:
+    """File name -> text of a directory, which in the tree is `called` so."""
     if not directory.is_dir():
         return {}
     names = sorted(p.name for p in directory.iterdir() if p.name.endswith(SUFFIX))
     for name in names:
         layer_name(name)
-    return {name: _read_text(directory / name, usr, etc) for name in names}
+    return {name: _read_text(called / name, directory / name, usr, etc) for name in names}
 
 
-def _read_text(path: Path, usr: Path, etc: Path) -> str:
+def _read_text(called: PurePath, path: Path, usr: Path, etc: Path) -> str:
     try:
-        target = _follow(path, usr, etc)
+        target = _follow(called, path, usr, etc)
         if target is None:
             return ""
         # A link that was swapped for the file meanwhile is refused, not followed.
         fd = os.open(target, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
         with os.fdopen(fd, "rb") as file:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
-                raise ConfigError(f"{path} is not a file")
+                raise ConfigError(f"{called} is not a file")
             data = file.read(MAX_SIZE + 1)
         if len(data) > MAX_SIZE:
-            raise ConfigError(f"{path} has more than {MAX_SIZE >> 20} MiB")
+            raise ConfigError(f"{called} has more than {MAX_SIZE >> 20} MiB")
         return data.decode()
     except FileNotFoundError as e:
         raise ConfigError(
-            f"the layer file {path} is a link to {os.fspath(path.readlink())!r}, "
+            f"the layer file {called} is a link to {os.fspath(path.readlink())!r}, "
             "which cannot be read on the target base",
             hint="copy the file instead",
         ) from e
     except OSError as e:
         raise ConfigError(
-            f"the layer file {path} cannot be read: {e.strerror}",
+            f"the layer file {called} cannot be read: {e.strerror}",
             hint="an empty file, or a link to /dev/null, switches a layer off",
         ) from e
     except UnicodeDecodeError as e:
         line = data[: e.start].count(b"\n") + 1
-        raise ConfigError(f"{path}:{line}: not UTF-8 text", hint="save the file as UTF-8") from e
+        raise ConfigError(f"{called}:{line}: not UTF-8 text", hint="save the file as UTF-8") from e
 
 
-def _follow(path: Path, usr: Path, etc: Path) -> Path | None:
+def _follow(called: PurePath, path: Path, usr: Path, etc: Path) -> Path | None:
     """Where `path` leads within the tree, None for /dev/null; raises ConfigError when it leaves."""
-    start = path
     for _ in range(_MAX_LINKS):
         if not path.is_symlink():
             return path
@@ -91,10 +99,10 @@ def _follow(path: Path, usr: Path, etc: Path) -> Path | None:
                 break
         else:
             raise ConfigError(
-                f"the layer file {start} is a link out of /usr and /etc, to {link!r}",
+                f"the layer file {called} is a link out of /usr and /etc, to {link!r}",
                 hint="copy the file instead",
             )
-    raise ConfigError(f"the layer file {start} is a circle of links")
+    raise ConfigError(f"the layer file {called} is a circle of links")
 
 
 def _in_tree(directory: Path, usr: Path, etc: Path) -> Path:
