@@ -47,11 +47,12 @@ KEYS = (
         "Whether the weak dependencies of these packages come along.",
     ),
     Key(
-        "on_conflict",
+        "on-conflict",
         str,
         "",
         "What happens when one of them cannot be had on a new base: `fail`, `hold` or `skip`; "
-        "empty for what the settings say.",
+        "empty for what the settings say. Earlier versions spelled it `on_conflict`, which is read "
+        "as well.",
     ),
     Key(
         "exclude",
@@ -67,7 +68,10 @@ KEYS = (
         "`[[scripts.rules]]`, whose own rows come first.",
     ),
 )
-"""Every key there is; an unknown one is an error, since ignoring it would lose a wish silently."""
+"""Every key there is; an unknown one is an error, since ignoring it would lose a wish silently.
+
+`_` in a key is read as `-`, which is how settings are spelled.
+"""
 
 
 @dataclass(frozen=True)
@@ -103,8 +107,11 @@ def parse_layer(text: str, filename: str) -> Layer:
         ) from e
     values: dict[str, Any] = {key.name: key.default for key in KEYS}
     for name, value in data.items():
-        _check(name, value, text, filename)
-        values[name] = value
+        key = name.replace("_", "-")
+        if key != name and key in data:
+            _fail(filename, text, name, f"'{_shown(name)}' is there as '{_shown(key)}' already")
+        _check(name, key, value, text, filename)
+        values[key] = value
     if not values["packages"]:
         _fail(filename, text, "packages", "a layer needs at least one package")
     name = layer_name(filename)
@@ -114,7 +121,7 @@ def parse_layer(text: str, filename: str) -> Layer:
         description=values["description"],
         recommends=values["recommends"],
         filename=filename,
-        on_conflict=values["on_conflict"],
+        on_conflict=values["on-conflict"],
         exclude=tuple(dict.fromkeys(values["exclude"])),
         scripts=_parse_scripts(values["scripts"], SOURCE_PREFIX + name, text, filename),
     )
@@ -174,10 +181,10 @@ def to_wants(layers: Iterable[Layer]) -> tuple[Want, ...]:
     )
 
 
-def _check(name: str, value: Any, text: str, filename: str) -> None:
-    key = next((k for k in KEYS if k.name == name), None)
+def _check(name: str, known_as: str, value: Any, text: str, filename: str) -> None:
+    key = next((k for k in KEYS if k.name == known_as), None)
     if key is None:
-        near = difflib.get_close_matches(name, [k.name for k in KEYS], n=1)
+        near = difflib.get_close_matches(known_as, [k.name for k in KEYS], n=1)
         known = ", ".join(k.name for k in KEYS)
         _fail(
             filename, text, name, f"unknown key '{_shown(name)}'",
@@ -185,7 +192,7 @@ def _check(name: str, value: Any, text: str, filename: str) -> None:
         )  # fmt: skip
     if type(value) is not key.kind:
         _fail(filename, text, name, f"'{name}' must be {_words(key.kind)}, not {_toml(value)}")
-    if name == "on_conflict" and value not in POLICIES:
+    if key.name == "on-conflict" and value not in POLICIES:
         words = ", ".join(f"'{p}'" for p in POLICIES)
         _fail(filename, text, name, f"'{name}' must be one of {words}, not '{_shown(str(value))}'")
     if isinstance(value, list) and name != "scripts":

@@ -32,7 +32,7 @@ def test_defaults_are_the_documented_ones() -> None:
     layer = parse_layer('packages = ["vim", "vim"]', "vim.toml")
     assert layer == Layer("vim", ("vim",), filename="vim.toml")
     documented = {key.name: key.default for key in KEYS if key.name != "packages"}
-    kept = {name: getattr(layer, name) for name in documented}
+    kept = {name: getattr(layer, name.replace("-", "_")) for name in documented}
     assert kept == {**documented, "exclude": (), "scripts": ()}
 
 
@@ -53,6 +53,11 @@ def test_defaults_are_the_documented_ones() -> None:
         ),
         ('packages = [\n "a",\n "./f.rpm"]', "x.toml:3: 'packages' names the file", "by command"),
         ('packages = ["a"\n\n]]', "x.toml:3: not valid TOML", "a list is written"),
+        (
+            'packages = ["a"]\non-conflict = "hold"\non_conflict = "skip"',
+            "x.toml:3: 'on_conflict' is there as 'on-conflict' already",
+            "",
+        ),
         ("packages = [", "x.toml:1: not valid TOML", ""),
         ("packages = []", "x.toml:1: a layer needs at least one package", "man pkglayer-layer"),
         ('description = "only"', "x.toml:1: a layer needs at least one package", ""),

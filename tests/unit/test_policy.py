@@ -139,15 +139,17 @@ def test_request_options_of_a_wrong_type_are_refused(row: str) -> None:
         from_origin("origin:test", {"version": "1", "requests": f"[{row}]"})
 
 
-def test_layer_says_what_happens_to_its_requests() -> None:
-    text = "packages = ['foo']\non_conflict = 'hold'\nexclude = ['*-doc']\n"
+@pytest.mark.parametrize("key", ["on-conflict", "on_conflict"])
+def test_layer_says_what_happens_to_its_requests(key: str) -> None:
+    text = f"packages = ['foo']\n{key} = 'hold'\nexclude = ['*-doc']\n"
     [want] = to_wants([parse_layer(text, "/etc/x/a.toml")])
     assert (want.on_conflict, want.exclude) == (HOLD, ("*-doc",))
 
 
-def test_layer_with_an_unknown_policy_is_refused_with_its_line() -> None:
-    with pytest.raises(ConfigError, match=r"a\.toml:2: 'on_conflict' must be one of 'fail'"):
-        parse_layer("packages = ['foo']\non_conflict = 'maybe'\n", "/etc/x/a.toml")
+@pytest.mark.parametrize("key", ["on-conflict", "on_conflict"])
+def test_layer_with_an_unknown_policy_is_refused_with_its_line(key: str) -> None:
+    with pytest.raises(ConfigError, match=rf"a\.toml:2: '{key}' must be one of 'fail'"):
+        parse_layer(f"packages = ['foo']\n{key} = 'maybe'\n", "/etc/x/a.toml")
 
 
 def test_settings_of_the_policy() -> None:
