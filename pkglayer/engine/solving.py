@@ -203,6 +203,7 @@ def load_repositories(session: Session, tree: Path) -> list[rpmmd.Repository]:
             offline=session.options.offline,
             refresh=session.options.refresh,
             progress=session.progress,
+            parse=partial(sack.parse_metadata, cachedir=session.cachedir / "solv", root=tree),
         )
 
 

@@ -8,7 +8,7 @@ returns the enabled repositories as they are then. One that is down never raises
 
 import functools
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ import libdnf.repo
 
 from pkglayer.log import Progress, Quiet, log
 from pkglayer.model.errors import RepositoryError
-from pkglayer.system.limited import Died, Limits, Report, run_limited
+from pkglayer.system.limited import Died, Limits, Report, run_all_limited, run_limited
 from pkglayer.system.privatedir import open_private
 from pkglayer.system.rpmmdconf import Repository, Sources, read_repositories
 
@@ -65,16 +65,23 @@ def load_repositories(
     offline: bool = False,
     refresh: bool = False,
     progress: Progress | None = None,
+    parse: Callable[[Repository], None] | None = None,
 ) -> list[Repository]:
     """Make the metadata of the enabled repositories usable; one that is down says so itself.
 
-    `offline` uses what is cached, whatever its age; `refresh` asks the server even for metadata
-    that has not expired.
+    They are asked at once. `offline` uses what is cached, whatever its age; `refresh` asks the
+    server even for metadata that has not expired. `parse` is run for each as soon as it is there,
+    in a child process, while others are still downloaded.
     """
-    progress = progress or Quiet()
     for directory in {Path(r.link.getCachedir()).parent for r in repositories}:
         open_private(directory)
-    return [_load(r, offline, refresh, progress) for r in repositories if r.enabled]
+    enabled = [r for r in repositories if r.enabled]
+    asked = [] if offline else [r for r in enabled if not r.problem]
+    problems = _download_all(asked, refresh, progress or Quiet(), parse)
+    return [
+        r if r.problem else _load_cached(r, problems.get(r.id, ""), known=problems.get(r.id) == "")
+        for r in enabled
+    ]
 
 
 def load_disabled(repositories: Sequence[Repository]) -> list[Repository]:
@@ -86,29 +93,40 @@ def load_disabled(repositories: Sequence[Repository]) -> list[Repository]:
     ]
 
 
-def _load(repository: Repository, offline: bool, refresh: bool, progress: Progress) -> Repository:
-    if repository.problem:
-        return repository
-    _forget_old_keys(repository)
-    if offline:
-        return _load_cached(repository, "")
-    failures: list[str] = []
+def _download_all(
+    repositories: Sequence[Repository], refresh: bool, progress: Progress,
+    parse: Callable[[Repository], None] | None,
+) -> dict[str, str]:  # fmt: skip
+    """Bring the cache up to date; returns what went wrong by id, empty where nothing did."""
+    if not repositories:
+        return {}
+    failures: list[list[str]] = [[] for _ in repositories]
+    here: set[int] = set()
 
-    def hear(value: int | str) -> None:
-        if isinstance(value, int):
-            progress.advance(value)
+    def hear(number: int, value: int | str | bool) -> None:
+        if value is True:
+            here.add(number)
+        elif isinstance(value, int):
+            progress.advance(value, repositories[number].id)
         else:
-            failures.append(value)
+            failures[number].append(value)
 
-    progress.start(f"Fetching metadata of {repository.id}", unit="B")
+    for repository in repositories:
+        _forget_old_keys(repository)
+    many = f"{len(repositories)} repositories"
+    name = repositories[0].id if len(repositories) == 1 else many
+    progress.start(f"Fetching metadata of {name}", unit="B")
     try:
-        work = functools.partial(_download, repository, refresh)
-        problem = run_limited(work, limits=LIMITS, on_report=hear)
-    except Died as e:
-        problem = str(e)
+        works = [functools.partial(_download, r, refresh, parse) for r in repositories]
+        found = run_all_limited(works, limits=LIMITS, on_report=hear)
     finally:
         progress.done()
-    return _load_cached(repository, _reason(repository, problem, failures))
+    # What dies of the parsing is told by who needs it, and parses it again.
+    problems = ["" if n in here else str(p) for n, p in enumerate(found)]
+    return {
+        r.id: _reason(r, problem, failed)
+        for r, problem, failed in zip(repositories, problems, failures, strict=True)
+    }
 
 
 def _reason(repository: Repository, problem: str, failures: Sequence[str]) -> str:
@@ -120,10 +138,13 @@ def _reason(repository: Repository, problem: str, failures: Sequence[str]) -> st
     return "; ".join(dict.fromkeys([problem, *failures[-2:]])) if problem else ""
 
 
-def _download(repository: Repository, refresh: bool, report: Report) -> str:
+def _download(
+    repository: Repository, refresh: bool, parse: Callable[[Repository], None] | None,
+    report: Report,
+) -> str:  # fmt: skip
     """Bring the cache up to date, in a child: librepo crashes on some of what servers say.
 
-    Returns what went wrong, empty if nothing.
+    Reports True when it is, then parses. Returns what went wrong, empty if nothing.
     """
     link = repository.link
     watcher = _Watcher(report)
@@ -131,14 +152,24 @@ def _download(repository: Repository, refresh: bool, report: Report) -> str:
     link.setCallbacks(watcher)
     if refresh:
         link.expire()
-    return _read(repository, libdnf.repo.Repo.SyncStrategy_TRY_CACHE)
+    problem = _read(repository, libdnf.repo.Repo.SyncStrategy_TRY_CACHE)
+    if not problem:
+        report(True)
+        if parse:
+            parse(replace(repository, cachedir=link.getCachedir()))
+    return problem
 
 
-def _load_cached(repository: Repository, problem: str) -> Repository:
-    """Use what is cached, verified once more; `problem` says why it is not up to date."""
+def _load_cached(repository: Repository, problem: str, *, known: bool = False) -> Repository:
+    """Use what is cached; `problem` says why it is not up to date.
+
+    It is read in a child first, unless it is `known` that one has come to a good end with it.
+    """
+    cache = libdnf.repo.Repo.SyncStrategy_ONLY_CACHE
     try:
-        cache = libdnf.repo.Repo.SyncStrategy_ONLY_CACHE
-        missing = run_limited(lambda report: _read(repository, cache), limits=LIMITS)
+        missing = ""
+        if not known:
+            missing = run_limited(lambda report: _read(repository, cache), limits=LIMITS)
         missing = missing or _read(repository, cache)
     except Died as e:
         missing = str(e)

@@ -9,6 +9,7 @@ a failure is told is for `stages.resolve`.
 import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from pkglayer.system.privatedir import open_private
 from pkglayer.system.rpmconfig import database_path
 from pkglayer.system.rpmmd import Repository
 from pkglayer.system.rpmquery import complaints
-from pkglayer.system.sackcache import parse_apart
+from pkglayer.system.sackcache import is_parsed, parse_apart
 from pkglayer.system.sackview import View
 
 _DATABASES = frozenset({"rpmdb.sqlite", "Packages", "Packages.db"})
@@ -171,19 +172,28 @@ def load_sack(
     )
 
 
+def parse_metadata(repository: Repository, cachedir: Path, root: Path, filelists: bool = False,
+                   arch: str = "") -> None:  # fmt: skip
+    """Make libsolv's cache files of a repository's metadata, unless they are there.
+
+    To be called in a child process with limits; `load_sack` loads them then.
+    """
+    if is_parsed(repository, cachedir, filelists):
+        return
+    sack = new_sack(open_private(cachedir), root, arch)
+    sack.load_repo(repository.link, build_cache=True, load_filelists=filelists)
+
+
 def _load_repository(
     sack: Any, repository: Repository, cachedir: Path, root: Path, arch: str, filelists: bool
 ) -> Repository:
     """Load one repository; one whose metadata is broken counts as down, with the reason."""
-
-    def load(into: Any) -> None:
-        into.load_repo(repository.link, build_cache=True, load_filelists=filelists)
-
     if not repository.available:
         return repository
     try:
-        parse_apart(repository, cachedir, filelists, lambda: load(new_sack(cachedir, root, arch)))
-        load(sack)
+        parse = partial(parse_metadata, repository, cachedir, root, filelists, arch)
+        parse_apart(repository, cachedir, filelists, parse)
+        sack.load_repo(repository.link, build_cache=True, load_filelists=filelists)
     except RepositoryError as e:
         return replace(repository, available=False, problem=e.message)
     except (hawkey.Exception, OSError) as e:

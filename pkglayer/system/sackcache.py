@@ -23,7 +23,7 @@ def parse_apart(
 
     Raises RepositoryError naming the repository when the child does not come to a good end.
     """
-    if _is_parsed(repository, cachedir, filelists):
+    if is_parsed(repository, cachedir, filelists):
         return
     log.debug("parsing the metadata of %s", repository.id)
     try:
@@ -36,7 +36,8 @@ def parse_apart(
         ) from e
 
 
-def _is_parsed(repository: Repository, cachedir: Path, filelists: bool) -> bool:
+def is_parsed(repository: Repository, cachedir: Path, filelists: bool) -> bool:
+    """Whether there are cache files made of the metadata as it is now."""
     names = [f"{repository.id}.solv", *([f"{repository.id}-filenames.solvx"] if filelists else [])]
     try:
         changed = Path(repository.cachedir, "repodata/repomd.xml").stat().st_ctime_ns

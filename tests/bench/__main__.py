@@ -30,7 +30,11 @@ def main() -> None:
     """Measure what the command line names and write the reports."""
     wanted = _arguments()
     cases = find_cases(wanted.case)
-    made = fixtures.load(say)
+    with fixtures.mounted() as cache:
+        _measure_all(fixtures.load(cache, say), cases, wanted)
+
+
+def _measure_all(made: Fixtures, cases: Sequence[Case], wanted: argparse.Namespace) -> None:
     rows, facts = report.read() if wanted.add else ([], [])
     if not wanted.case:
         with tempfile.TemporaryDirectory(prefix="run-", dir=made.cache) as work:

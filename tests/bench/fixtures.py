@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.index import write_index
+from tests.bench.measure import run
 from tests.support.ostree import Base, commit_base_update, make_base
 from tests.support.repos import make_repo
 from tests.support.rpms import BUILD_TIME, build_rpm
@@ -28,6 +29,8 @@ CHANGED_IN_BASE = 10
 MANY, MANY_FILES, CHANGED_IN_LAYER = 50, 40, 10
 BIG_FILES, BIG_BYTES = 5_000, 400_000_000
 INDEXED = 70_000
+DISK_BYTES = 24_000_000_000
+"""What the file system can take; it takes no more from the disk than what lies on it."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +64,30 @@ class Fixtures:
         return BaseFixture(files, target / "base-repo", "test/base", v1, v2, int(packages))
 
 
-def load(say: Callable[[str], None]) -> Fixtures:
-    """The fixtures; repositories are made now where they are not there."""
-    below = os.environ.get("PKGLAYER_BENCH_CACHE", "/var/cache/pkglayer-bench")
-    cache = Path(below) / f"v{FORMAT}"
+@contextmanager
+def mounted() -> Iterator[Path]:
+    """The directory of the fixtures, on an ext4 of its own for the body; both are made if missing.
+
+    The same file system on every machine, with a journal: ext4 without one looks at each inode that
+    was freed just now before it gives one out, so that every run would slow the next ones down.
+    """
+    cache = Path(os.environ.get("PKGLAYER_BENCH_CACHE", "/var/cache/pkglayer-bench"))
+    image, new, at = cache / "disk.ext4", cache / "disk.new", cache / "disk"
+    at.mkdir(parents=True, exist_ok=True)
+    if not image.exists():
+        with new.open("wb") as file:
+            file.truncate(DISK_BYTES)
+        run("mkfs.ext4", "-q", "-F", "-m0", new)
+        new.rename(image)
+    run("mount", "-o", "loop,discard", image, at)
+    try:
+        yield at / f"v{FORMAT}"
+    finally:
+        run("umount", at)
+
+
+def load(cache: Path, say: Callable[[str], None]) -> Fixtures:
+    """The fixtures in a directory; repositories are made now where they are not there."""
     repos = cache / "repos"
     if not repos.is_dir():
         say("making package repositories (once)")

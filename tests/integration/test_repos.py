@@ -1,7 +1,9 @@
 """Repositories as configured, with real libdnf."""
 
+import functools
 import gzip
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from pkglayer.model.errors import ConfigError, PkglayerError, UsageError
 from pkglayer.system.comps import parse_comps, read_groups
 from pkglayer.system.rpmmd import Repository, load_repositories
+from pkglayer.system.sack import parse_metadata
 from pkglayer.system.sackinfo import details, search
 from tests.support.metadata import BILLION_LAUGHS, only
 from tests.support.repos import make_repo, repo_file
@@ -178,3 +181,50 @@ def test_host_configuration_is_not_read(site: Site, repo: Path) -> None:
     """An empty deployment has no repositories, whatever the machine has."""
     assert site.read() == []
     assert load_repositories([]) == []
+
+
+# Several at once
+
+
+@pytest.fixture
+def three(site: Site, server: Server, tmp_path: Path) -> Site:
+    """A site with three repositories on one server, each with a package of its name."""
+    for name in ("one", "two", "three"):
+        make_repo(tmp_path / name, [build_rpm(tmp_path, name)])
+        site.configure(name, repo_file(name, f"{server.url}/{name}"))
+    return site
+
+
+def test_repositories_are_asked_at_once(three: Site, server: Server) -> None:
+    meeting = threading.Barrier(3)
+    for name in ("one", "two", "three"):
+        server.fail(f"/{name}/repodata/repomd.xml", meet=meeting)
+    assert [r.problem for r in three.load()] == ["", "", ""]
+
+
+def test_one_of_several_is_down(three: Site, server: Server) -> None:
+    server.fail("/two/", status=404)
+    found = {r.id: r for r in three.load()}
+    assert [found[n].available for n in ("one", "two", "three")] == [True, False, True]
+    assert f"{server.url}/two" in found["two"].problem
+    known = three.sack(list(found.values()))
+    assert [bool(known.find(n)) for n in ("one", "two", "three")] == [True, False, True]
+
+
+def test_metadata_is_parsed_before_it_is_needed(three: Site, tmp_path: Path) -> None:
+    solv = three.cachedir / "solv"
+    parse = functools.partial(parse_metadata, cachedir=solv, root=three.root)
+    load_repositories(three.read(), refresh=True, parse=parse)
+    assert {p.name for p in solv.glob("*.solv")} == {"one.solv", "two.solv", "three.solv"}
+    made = {p: p.stat().st_mtime_ns for p in solv.glob("*.solv")}
+    three.sack()
+    assert {p: p.stat().st_mtime_ns for p in solv.glob("*.solv")} == made
+
+
+def test_a_parser_that_dies_is_told_by_who_needs_it(three: Site) -> None:
+    def crash(repository: Repository) -> None:
+        if repository.id == "two":
+            os.abort()
+
+    found = {r.id: r for r in load_repositories(three.read(), refresh=True, parse=crash)}
+    assert [found[n].problem for n in ("one", "two", "three")] == ["", "", ""]

@@ -21,7 +21,8 @@ from typing import IO, Any
 class Fault:
     """What goes wrong with a response; fields that are None leave it as it is.
 
-    `silent` takes the request and never answers; `endless` answers, and never comes to an end.
+    `silent` takes the request and never answers; `endless` answers, and never comes to an end;
+    `meet` waits for the requests of so many others first, and fails when they do not come.
     """
 
     silent: bool | None = None
@@ -30,6 +31,7 @@ class Fault:
     redirect: str | None = None
     truncate_at: int | None = None
     bytes_per_second: int | None = None
+    meet: threading.Barrier | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,14 @@ def http_server(directory: Path, *, tls: bool = False) -> Iterator[Server]:
             thread.join()
 
 
+def _met(barrier: threading.Barrier) -> bool:
+    try:
+        barrier.wait(timeout=20)
+    except threading.BrokenBarrierError:
+        return False
+    return True
+
+
 def _self_signed() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with tempfile.TemporaryDirectory() as where:
@@ -134,6 +144,8 @@ class _Handler(SimpleHTTPRequestHandler):
             self.end_headers()
         elif fault.status is not None:
             self.send_error(fault.status)
+        elif fault.meet is not None and not _met(fault.meet):
+            self.send_error(503)
         else:
             super().do_GET()
 

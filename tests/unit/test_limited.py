@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pkglayer.system.limited import Died, Limits, Report, run_limited
+from pkglayer.system.limited import Died, Limits, Report, run_all_limited, run_limited
 
 LIMITS = Limits(memory=200 * 1024**2, file_size=1000, seconds=2)
 
@@ -109,3 +109,36 @@ def test_nothing_of_the_child_s_memory_is_seen_here() -> None:
     seen: list[int] = []
     run_limited(lambda report: seen.append(1), limits=LIMITS)
     assert seen == []
+
+
+def test_several_run_at_once_and_each_ends_for_itself(tmp_path: Path) -> None:
+    heard: list[Any] = []
+
+    def meet(number: int, report: Report) -> int:
+        (tmp_path / str(number)).touch()
+        while len(list(tmp_path.iterdir())) < 3:  # never, were it one after the other
+            time.sleep(0.01)
+        report(f"met {number}")
+        return number
+
+    works = [lambda report, n=n: meet(n, report) for n in range(3)]
+    found = run_all_limited([works[0], crash, works[1], works[2]], limits=LIMITS,
+                            on_report=lambda n, v: heard.append((n, v)))  # fmt: skip
+    assert [found[0], found[2], found[3]] == [0, 1, 2]
+    assert isinstance(found[1], Died)
+    assert "SIGSEGV" in str(found[1])
+    assert sorted(heard) == [(0, "met 0"), (2, "met 1"), (3, "met 2")]
+
+
+def test_more_than_may_run_at_once_all_get_their_turn(tmp_path: Path) -> None:
+    def count(report: Report) -> int:
+        mine = tmp_path / str(os.getpid())
+        mine.touch()
+        time.sleep(0.05)
+        most = len(list(tmp_path.iterdir()))
+        mine.unlink()
+        return most
+
+    found = run_all_limited([count] * 7, limits=LIMITS, on_report=lambda n, v: None, at_once=2)
+    assert len(found) == 7
+    assert max(found) <= 2
