@@ -88,14 +88,20 @@ class Common:
             yield session
 
     @contextmanager
-    def changing(self, no_gpg_check: tuple[str, ...] = ()) -> "Iterator[Session]":
-        """A session that may change the system; libraries that print do so to stderr."""
-        from pkglayer.engine.changing import changing
+    def changing(
+        self, no_gpg_check: tuple[str, ...] = (), *, only_plans: bool = False
+    ) -> "Iterator[Session]":
+        """A session that may change the system; libraries that print do so to stderr.
 
+        Where the verb `only_plans` (in a dry run, say) it needs no root.
+        """
+        from pkglayer.engine.changing import changing, rehearsing
+
+        begin = rehearsing if only_plans and os.geteuid() != 0 else changing
         with (
             _reader_gone_is_told(),
             _library_output_to_stderr(),
-            changing(*self._where(), self._options(no_gpg_check), self._progress()) as session,
+            begin(*self._where(), self._options(no_gpg_check), self._progress()) as session,
         ):
             yield session
         if self.values.get("timings"):

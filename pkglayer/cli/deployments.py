@@ -51,7 +51,7 @@ def rollback(common: Common) -> None:
     """
     from pkglayer.engine import upkeep
 
-    with common.changing() as session:
+    with common.changing(only_plans=common.dry_run) as session:
         newest = upkeep.rollback(session)
         if common.as_json:
             print_json({"checksum": newest.checksum, "version": newest.base.version})

@@ -31,7 +31,7 @@ def forecast(
     from pkglayer.engine import forecast as engine
     from pkglayer.engine.lastforecast import EXIT_CODES
 
-    with common.changing() as session:
+    with common.changing(only_plans=not build) as session:
         done = engine.forecast(session, on, build=build)
     if common.as_json:
         print_json({"version": 1, **engine.forecast_json(done)})

@@ -1,7 +1,7 @@
-"""A session that changes something, and what the history says of it.
+"""A session that changes something, and what the history says of it; or that rehearses a change.
 
-It holds libostree's lock and has a work directory of its own on the repository's file system; both
-are gone when it ends, and leftovers of a killed one are swept first.
+One that changes holds libostree's lock and has a work directory of its own on the repository's file
+system; both are gone when it ends, and leftovers of a killed one are swept first.
 """
 
 import shlex
@@ -21,6 +21,7 @@ from pkglayer.model.kargs import parse_kargs
 from pkglayer.model.wish import Wish, diff_wishes, to_json
 from pkglayer.system import awaited, history, interrupts, space
 from pkglayer.system.objectwriter import OBJECTS_PREFIX
+from pkglayer.system.repobeside import RepoBeside
 from pkglayer.system.statefiles import drop_unfinished
 from pkglayer.system.sysroot import Sysroot, open_sysroot
 
@@ -43,6 +44,20 @@ def changing(path: Path, stateroot: str, options: Options, progress: Progress) -
                 shutil.rmtree(session.work, ignore_errors=True)
             for phase, seconds in session.timings.phases.items():
                 log.info("timing: %-10s %7.3f s %7.3f s CPU", phase, seconds.wall, seconds.cpu)
+
+
+@contextmanager
+def rehearsing(
+    path: Path, stateroot: str, options: Options, progress: Progress
+) -> Iterator[Session]:
+    """A session for anybody, in which a change is only planned.
+
+    What a remote is asked for comes into a repository that goes away with the session.
+    """
+    sysroot = open_sysroot(path, stateroot)
+    with tempfile.TemporaryDirectory(prefix="pkglayer-repo-") as where:
+        sysroot.repo = RepoBeside(sysroot.repo, Path(where))
+        yield Session(sysroot, settings_of(sysroot), options, progress)
 
 
 def _say_waiting(progress: Progress) -> Callable[[str], None]:

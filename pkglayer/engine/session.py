@@ -85,6 +85,10 @@ class Session:
         """Where metadata and downloads are kept: below the stateroot's /var, or a user's own."""
         if os.geteuid() != 0:
             return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pkglayer"
+        return self.system_cachedir
+
+    @property
+    def system_cachedir(self) -> Path:
         below = self.settings.cachedir.removeprefix("/var/").lstrip("/")
         return self.sysroot.state_dir / below
 

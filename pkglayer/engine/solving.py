@@ -24,7 +24,7 @@ from pkglayer.model.plan import Base, Plan
 from pkglayer.model.record import Record
 from pkglayer.model.request import INITRAMFS, REMOVE, Request, Want
 from pkglayer.stages import importer, resolve
-from pkglayer.system import config, layerfiles, rpmhome, rpmmd, sack
+from pkglayer.system import config, layerfiles, rpmhome, rpmmd, rpmmdseed, sack
 from pkglayer.system.blockers import Rank, by_spec
 from pkglayer.system.keyring import Keyring
 
@@ -198,8 +198,11 @@ def state_before(session: Session, request: Request) -> Record | None:
 def load_repositories(session: Session, tree: Path) -> list[rpmmd.Repository]:
     """The enabled repositories with their metadata, as the next state's /etc configures them."""
     with session.timings.phase("metadata"):
+        found = read_repositories(session, tree)
+        if session.cachedir != session.system_cachedir:
+            rpmmdseed.take_over(found, session.system_cachedir / "metadata")
         return rpmmd.load_repositories(
-            read_repositories(session, tree),
+            found,
             offline=session.options.offline,
             refresh=session.options.refresh,
             progress=session.progress,

@@ -104,7 +104,7 @@ def _database_size(session: Session, commit: str) -> int:
     tree, repo = session.repo.read_commit(commit).tree, session.repo
     found = [repo.find(tree, path) for path in DB_PATHS]
     rows = [row for below in found if isinstance(below, tuple) for row in repo.walk(below)]
-    return sum(repo.read_info(checksum).size for _, checksum, is_dir in rows if not is_dir)
+    return sum(repo.read_size(checksum) for _, checksum, is_dir in rows if not is_dir)
 
 
 def _count_directories(session: Session, commit: str) -> int:
@@ -129,7 +129,7 @@ def _boot(session: Session, commit: str) -> Iterator[Need]:
     there = [_boot_files(session, d.checksum) for d in session.sysroot.deployments if not d.staged]
     if mine is None or mine not in there:
         files = _boot_files(session, newest) or frozenset() if mine is None else mine
-        size = sum(session.repo.read_info(checksum).size for checksum in files)
+        size = sum(map(session.repo.read_size, files))
         yield Need("of kernel and initramfs", size, len(files) + 1)
     yield ENTRIES
 

@@ -211,6 +211,13 @@ class RepoReader:
             xattrs=tuple((bytes(n), bytes(v)) for n, v in xattrs.unpack()),
         )
 
+    def read_size(self, checksum: str) -> int:
+        """Bytes of a content object, which whoever asks need not be allowed to open."""
+        try:
+            return self.object_path(checksum).lstat().st_size
+        except FileNotFoundError:
+            return self.read_info(checksum).size
+
     def read_file(self, commit: str, path: str, limit: int = 64 << 20) -> bytes | None:
         """The bytes of a regular file in a commit (no symlink is followed), None if not there."""
         found = self.find(self.read_commit(commit).tree, path)

@@ -333,7 +333,7 @@ def open_sysroot(path: Path = Path("/"), stateroot: str = "", *, write: bool = F
     """
     if write:
         if os.geteuid() != 0:
-            raise PrivilegeError("this needs root, and so does a dry run of it", hint="use sudo")
+            raise PrivilegeError("this needs root", hint="use sudo")
         mounts.unshare_mounts()
     if not (path / "ostree/repo").is_dir():
         raise StateError(
