@@ -10,6 +10,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -21,11 +22,15 @@ import pytest
 from tests.faults.arena import look_at, make_outside
 from tests.faults.escapes import ESCAPES, Escape, to_program
 from tests.support.sandboxes import make_box
+from tests.support.world.build import cache_directory
 
 pytestmark = pytest.mark.skipif(os.uname().machine != "x86_64", reason="call numbers of x86_64")
 
 SWITCHES = ("kernel/core_pattern", "kernel/modprobe", "kernel/hostname", "kernel/domainname")
 IPC_PRIVATE_MODE = 0o1600  # IPC_CREAT and the owner's bits
+OTHERS = (f"{tempfile.gettempdir()}/", f"{cache_directory()}/")
+MODULES = ("loop", "ext4", "xfs", "fuse", "overlay")
+"""What other tests mount with, and would have the kernel load in the midst of ours."""
 
 
 Seen = Callable[[Escape], tuple[str, object, object]]
@@ -41,6 +46,7 @@ class Host:
     """What is there to be reached, and what would change."""
 
     outside: Path
+    segment: int
     bystander: subprocess.Popen[bytes]
     servers: tuple[socket.socket, ...]
     leader: int
@@ -52,7 +58,10 @@ class Host:
 
     @property
     def mounts(self) -> object:
-        return read("/proc/self/mountinfo")
+        """All but what other tests mount below directories of their own."""
+        own = f"{self.outside.parent}/"
+        rows = [row.split() for row in read("/proc/self/mountinfo").splitlines()]
+        return [row for row in rows if row[4].startswith(own) or not row[4].startswith(OTHERS)]
 
     @property
     def kernel(self) -> object:
@@ -89,7 +98,8 @@ class Host:
 
     @property
     def memory(self) -> object:
-        return read("/proc/sysvipc/shm").splitlines()[1:]
+        rows = [row.split() for row in read("/proc/sysvipc/shm").splitlines()]
+        return [row for row in rows if row[1] == str(self.segment)]
 
     @property
     def terminal(self) -> object:
@@ -107,6 +117,8 @@ class Host:
 def made_host(tmp: Path) -> Iterator[Host]:
     outside, mark = tmp / "outside", f"pkglayer-{uuid.uuid4()}"
     make_outside(outside)
+    if modprobe := shutil.which("modprobe", path="/usr/sbin:/sbin"):
+        subprocess.run([modprobe, "--all", "--quiet", *MODULES], check=False)
     leader, follower = os.openpty()
     libc = ctypes.CDLL(None, use_errno=True)
     number = uuid.uuid4().int & 0x7FFFFFFF
@@ -129,7 +141,7 @@ def made_host(tmp: Path) -> Iterator[Host]:
             "terminal": os.ttyname(follower),
         }  # fmt: skip
         try:
-            yield Host(outside, bystander, (tcp, abstract, named), leader, targets)
+            yield Host(outside, segment, bystander, (tcp, abstract, named), leader, targets)
         finally:
             bystander.kill()
             libc.shmctl(segment, 0, None)  # IPC_RMID
@@ -161,10 +173,20 @@ def test_does_not_get_out(seen: Seen, escape: Escape) -> None:
     assert after == before
 
 
+@contextlib.contextmanager
+def mounted_below(place: Path) -> Iterator[None]:
+    subprocess.run(["mount", "-t", "tmpfs", "none", place], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", place], check=True)
+
+
 def test_the_witnesses_see(tmp_path: Path) -> None:
     """The same attempts made on the host itself, where it does no harm, would be noticed."""
     with made_host(tmp_path) as host:
-        quiet = (host.server, host.terminal, host.secret, host.processes)
+        quiet = (host.server, host.terminal, host.secret, host.processes, host.mounts)
+        assert host.memory != []
         with socket.create_connection(("127.0.0.1", int(str(host.targets["port"])))):
             assert host.server != quiet[0]
         os.write(os.open(str(host.targets["terminal"]), os.O_RDWR | os.O_NOCTTY), b"x")
@@ -174,6 +196,9 @@ def test_the_witnesses_see(tmp_path: Path) -> None:
         host.bystander.kill()
         host.bystander.wait()
         assert host.processes != quiet[3]
+        with mounted_below(host.outside / "dir"):
+            assert host.mounts != quiet[4]
+        assert host.mounts == quiet[4]
 
 
 def test_there_are_enough() -> None:

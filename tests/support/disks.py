@@ -52,7 +52,8 @@ class Ballast:
 
     def leave(self, size: int) -> None:
         """Fill the file system until so many bytes are free."""
-        os.sync()  # what is written but not allocated yet would come on top
+        # What is written but not allocated yet would come on top.
+        _run("sync", "--file-system", str(self.directory))
         path = self.directory / "ballast"
         with path.open("ab") as file:
             while (more := free(self.directory) - size) > 0:
