@@ -20,14 +20,22 @@ class GpgKey:
     public: Path
 
 
-def make_gpg_key(tmp: Path, name: str = "test", *, expire: str = "never") -> GpgKey:
-    """Make a signing key in `tmp/gpg-NAME`; `expire` as gpg takes it, such as `seconds=1`.
+EXPIRED = 1_577_880_000
+"""Seconds since the epoch, in 2020: then a key that is `expired` by now was made, for one day."""
 
+
+def make_gpg_key(tmp: Path, name: str = "test", *, expire: str = "never") -> GpgKey:
+    """Make a signing key in `tmp/gpg-NAME`; `expire` as gpg takes it, such as `1y`.
+
+    With `expired` the key and all that it signs are of a day long ago, and it counted only then.
     RSA with 2,048 bits, because every rpm, libdnf and libostree of the last ten years accepts it.
     """
     home = tmp / f"gpg-{name}"
     home.mkdir(mode=0o700, parents=True)
     user = f"{name} <{name}@example.invalid>"
+    if expire == "expired":
+        (home / "gpg.conf").write_text(f"faked-system-time {EXPIRED}\n")
+        expire = "1d"
     _run_gpg(home, ["--passphrase=", "--quick-generate-key", user, "rsa2048", "sign", expire])
     listing = _run_gpg(home, ["--list-keys", "--with-colons"]).decode()
     [record, *_] = [line for line in listing.splitlines() if line.startswith("fpr")]
