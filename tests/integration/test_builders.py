@@ -13,7 +13,7 @@ from tests.support.ostree import (
     ENVIRONMENT,
 )
 from tests.support.repos import make_repo, repo_file
-from tests.support.rpms import Entry, RpmTree, Trigger, build_rpm, config, corrupt, ghost
+from tests.support.rpms import Entry, RpmTree, Trigger, build_rpm, config, corrupt, forget, ghost
 from tests.support.servers import http_server
 from tests.support.trees import DIR, Dir, File, Hardlink, Link, Tree, make_tree
 
@@ -115,11 +115,18 @@ class TestRpms:
         assert query_package(path, trigger) == ["/usr/share/fonts 7 - Changed."]
 
     def test_same_words_give_same_bytes(self, tmp_path: Path) -> None:
-        one, two = (
-            build_rpm(tmp_path / name, "foo", files={"etc/foo": config("x"), "usr/d": DIR})
-            for name in ("one", "two")
-        )
-        assert one.read_bytes() == two.read_bytes()
+        built = []
+        files: RpmTree = {"etc/foo": config("x"), "usr/d": DIR}
+        for name in ("one", "two"):
+            forget()
+            built.append(build_rpm(tmp_path / name, "foo", files=files).read_bytes())
+        assert built[0] == built[1]
+
+    def test_a_package_that_was_spoilt_is_built_whole_again(self, tmp_path: Path) -> None:
+        content = build_rpm(tmp_path, "foo").read_bytes()
+        corrupt(tmp_path / "foo-1-1.noarch.rpm")
+        assert build_rpm(tmp_path, "foo").read_bytes() == content
+        assert build_rpm(tmp_path, "foo", files={"x": "y"}).read_bytes() != content
 
     def test_owner_numbers_are_refused(self, tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="owner names"):

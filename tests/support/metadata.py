@@ -16,7 +16,7 @@ BILLION_LAUGHS = b"".join(
     ]
 )
 
-GZIP: Callable[[bytes], bytes] = partial(gzip.compress, mtime=0)
+GZIP: Callable[[bytes], bytes] = partial(gzip.compress, compresslevel=1, mtime=0)
 
 
 def only(repositories: list[Repository]) -> Repository:

@@ -1,19 +1,19 @@
 """Builds real RPM packages with rpmbuild from a few words, and breaks them.
 
 `build_rpm(tmp, "foo", requires=["bar"], files={...}, scripts={"post": "..."})` takes about 0.05 s
-and gives the same bytes for the same words. It signs nothing (`keys.py`) and writes no repository
-metadata (`repos.py`).
+and gives the same bytes for the same words, so that a process builds each once. It signs nothing
+(`keys.py`) and writes no repository metadata (`repos.py`).
 """
 
+import hashlib
 import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tests.support.trees import Dir, Fifo, File, Hardlink, Link, Node, make_tree
+from tests.support.trees import Dir, Fifo, File, Hardlink, Link, Node, Tree, make_tree
 
 BUILD_TIME = 1_700_000_000
 """Seconds since the epoch that every built package carries as build time and as file time."""
@@ -43,6 +43,10 @@ class Trigger:
 
 
 RpmTree = Mapping[str, Node | Entry]
+
+_KEPT_SIZE = 4 << 20
+_kept: dict[bytes, tuple[str, bytes]] = {}
+"""File name and bytes of what was built here, by a digest of the words."""
 
 _MACROS = {
     "_build_id_links": "none",
@@ -107,17 +111,38 @@ def build_rpm(
     sections = [*_script_lines(scripts or {}), *_trigger_lines(triggers)]
     if changelog:
         sections += ["%changelog", changelog]
+    spec = "\n".join([*preamble, *_body(files), *sections, ""])
+    source = {path: _node(file) for path, file in files.items()}
+    file_name, content = _build(spec, source, arch, _MACROS | dict(macros or {}))
+    tmp.mkdir(parents=True, exist_ok=True)
+    (tmp / file_name).write_bytes(content)
+    return tmp / file_name
+
+
+def forget() -> None:
+    """Let everything be built anew, whatever was built before."""
+    _kept.clear()
+
+
+def _build(spec: str, source: Tree, arch: str, macros: Mapping[str, str]) -> tuple[str, bytes]:
+    """File name and bytes of the package."""
+    words = hashlib.sha256(repr((spec, source, arch, macros)).encode()).digest()
+    if words in _kept:
+        return _kept[words]
     with tempfile.TemporaryDirectory(prefix="rpmbuild-") as work:
-        source = {path: _node(file) for path, file in files.items()}
         make_tree(Path(work, "source"), source)
-        spec = Path(work, f"{name}.spec")
-        spec.write_text("\n".join([*preamble, *_body(files, work), *sections, ""]))
-        return _run_rpmbuild(spec, arch, _MACROS | dict(macros or {}), tmp)
+        path = Path(work, "package.spec")
+        path.write_text(spec)
+        built = _run_rpmbuild(path, arch, macros)
+        made = built.name, built.read_bytes()
+    if len(made[1]) <= _KEPT_SIZE:
+        _kept[words] = made
+    return made
 
 
-def _body(files: RpmTree, work: str) -> list[str]:
+def _body(files: RpmTree) -> list[str]:
     # A plain copy keeps hard links and names with odd characters.
-    copy = f"mkdir -p %{{buildroot}} && cp -a {work}/source/. %{{buildroot}}/"
+    copy = "mkdir -p %{buildroot} && cp -a %{_topdir}/../source/. %{buildroot}/"
     lines = [_file_line(path, file) for path, file in files.items()]
     return ["%description", "Made for a test.", "%install", copy, "%files", *lines]
 
@@ -177,7 +202,7 @@ def _trigger_lines(triggers: Iterable[Trigger]) -> Iterable[str]:
         yield _section(f"%{trigger.kind}{priority}", f" -- {trigger.on}", trigger.script)
 
 
-def _run_rpmbuild(spec: Path, arch: str, macros: Mapping[str, str], out: Path) -> Path:
+def _run_rpmbuild(spec: Path, arch: str, macros: Mapping[str, str]) -> Path:
     top = spec.parent / "top"
     defines = [f"--define={name} {value}" for name, value in macros.items()]
     target = [] if arch == "noarch" else [f"--target={arch}"]
@@ -192,8 +217,7 @@ def _run_rpmbuild(spec: Path, arch: str, macros: Mapping[str, str], out: Path) -
     if done.returncode != 0:
         raise AssertionError(f"rpmbuild failed:\n{done.stderr}\n{spec.read_text()}")
     [built] = (top / "RPMS").rglob("*.rpm")
-    out.mkdir(parents=True, exist_ok=True)
-    return Path(shutil.copy(built, out / built.name))
+    return built
 
 
 def corrupt(path: Path, offset: int = -1) -> Path:
