@@ -4,6 +4,7 @@
 
 BIN := .venv/bin
 PYTEST_ARGS ?=
+WORKERS ?= $(shell nproc)
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*##/\1 /p' Makefile | awk '{n=$$1; $$1=""; printf "  make %-9s%s\n", n, $$0}'
@@ -15,7 +16,7 @@ demo: setup  ## the main job on real packages, each command shown before its out
 	@$(BIN)/python -m tests.support.demo
 
 test: setup  ## all tests but those that boot or measure
-	$(BIN)/python -m pytest -m 'not vm and not bench' $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m 'not vm and not bench' -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
 test-vm: setup  ## the tests that boot a virtual machine (some minutes each)
 	$(BIN)/python -m pytest -m vm -o faulthandler_timeout=1800 $(PYTEST_ARGS)
