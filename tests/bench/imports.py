@@ -18,12 +18,13 @@ HERE = Path(__file__).parent
 def measure_imports(
     made: Fixtures, work: Path, runs: int, say: Callable[[str], None]
 ) -> Iterator[Row]:
-    """Rows of `import-50` and `import-big`, each run into a new repository.
+    """Rows of `import-50` and `import-big`, and of `import-none`, which is the programs' own start;
+    each run into a new repository.
 
     Old ones stay until the end: ext4 is slow to give out inodes that were freed just now.
     """
-    for case, name in (("import-50", "many"), ("import-big", "big")):
-        rpms = sorted((made.repos / name).glob("*.rpm"))
+    for case, name in (("import-none", ""), ("import-50", "many"), ("import-big", "big")):
+        rpms = sorted((made.repos / name).glob("*.rpm")) if name else []
         commands: dict[str, list[str | Path]] = {
             "pkglayer": [sys.executable, "-m", "tests.bench.imports"],
             "reference": [HERE / "reference.sh", "import"],
