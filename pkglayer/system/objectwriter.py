@@ -117,9 +117,8 @@ class ObjectWriter:
         made = {name[:2] for name in written}
         for prefix in made:
             Path(self._objects, prefix).mkdir(mode=0o775, exist_ok=True)
-        for name in written:
-            if not self._is_known(name):  # libostree may have written the same meanwhile
-                os.rename(f"{self._staging}/{name}", self._object(name))
+        for name in written:  # over one that libostree wrote meanwhile, which is the same
+            os.rename(f"{self._staging}/{name}", self._object(name))
         if sync:
             for prefix in made:
                 sync_directory(Path(self._objects, prefix))
