@@ -18,12 +18,16 @@ from pkglayer.model.units import to_size as to_size
 
 log = logging.getLogger("pkglayer")
 
+BAR = 20
+"""Columns."""
+
 
 class Progress(Protocol):
     """How a stage tells what it does."""
 
     def start(self, what: str, total: int = 0, unit: str = "") -> None:
-        """A step begins; `total` counts items, or bytes where unit is `B`; 0 is unknown."""
+        """A step begins; `total` counts items, bytes where `unit` is `B`, or what nobody counts
+        where it is `%`; 0 is unknown."""
 
     def advance(self, amount: int = 1, detail: str = "") -> None:
         """So much of the step is done; `detail` names the item."""
@@ -86,7 +90,8 @@ class Quiet:
 
 
 class Lines:
-    """Plain lines: one when a step ends, a moving line while it runs if `out` is a terminal."""
+    """Plain lines: one when a step ends. On a terminal, while it runs, a moving line with a bar,
+    the rate and the time left, of which the total is known."""
 
     def __init__(self, out: TextIO | None = None) -> None:
         self.out = out or sys.stderr
@@ -102,7 +107,9 @@ class Lines:
     def advance(self, amount: int = 1, detail: str = "") -> None:
         self.count += amount
         if self.live and time.monotonic() - self.drawn > 0.1:
-            self._draw(f"{self.what} {self._amount()} {printable(detail)}{self._left()}")
+            spent = time.monotonic() - self.began
+            parts = [self._bar(), self._amount(), ", ".join(self._pace(spent)), printable(detail)]
+            self._draw(" ".join([self.what, *filter(None, parts)]))
 
     def note(self, text: str) -> None:
         self._clear()
@@ -111,19 +118,36 @@ class Lines:
     def done(self) -> None:
         self._clear()
         seconds = time.monotonic() - self.began
-        amount = f" {self._amount()}" if self.total or self.count else ""
-        print(f"{self.what}{amount} ({seconds:.1f} s)", file=self.out, flush=True)
+        known = self.unit != "%" and (self.total or self.count)
+        rate = f", {self._rate(seconds)}" if self.unit == "B" and seconds >= 1 and known else ""
+        amount = f" {self._amount()}" if known else ""
+        print(f"{self.what}{amount} ({seconds:.1f} s{rate})", file=self.out, flush=True)
+
+    def _bar(self) -> str:
+        if not self.total:
+            return ""
+        full = BAR * min(self.count, self.total) // self.total
+        return f"[{'=' * full:{BAR}}]"
 
     def _amount(self) -> str:
+        if self.unit == "%":
+            return f"{100 * min(self.count, self.total) // self.total} %" if self.total else ""
         show = to_size if self.unit == "B" else str
         of = f"/{show(self.total)}" if self.total and self.total != self.count else ""
         return f"{show(self.count)}{of}"
 
-    def _left(self) -> str:
-        spent = time.monotonic() - self.began
-        if not self.total or not self.count or spent < 1:
-            return ""
-        return f", {max(0, self.total - self.count) * spent / self.count:.0f} s left"
+    def _rate(self, spent: float) -> str:
+        each = self.count / spent
+        return f"{to_size(int(each))}/s" if self.unit == "B" else f"{each:.0f}/s"
+
+    def _pace(self, spent: float) -> Iterator[str]:
+        """Rate and time left, once there is enough to tell them from."""
+        if spent < 1 or not self.count:
+            return
+        if self.unit != "%":
+            yield self._rate(spent)
+        if self.total:
+            yield f"{max(0, self.total - self.count) * spent / self.count:.0f} s left"
 
     def _draw(self, text: str) -> None:
         if self.live:

@@ -3,11 +3,17 @@
 What people are to know of it is kept in the session, the same way whatever verb it was.
 """
 
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from pkglayer.engine.etcfiles import find_kept
 from pkglayer.engine.session import Session, identify
+from pkglayer.engine.space import known_directories
 from pkglayer.model.deployment import Deployment
+from pkglayer.system.space import count_inodes
+
+_LOOK_SECONDS = 0.2
 
 
 def deploy(
@@ -21,8 +27,8 @@ def deploy(
     """
     kept = find_kept(session, checksum)
     before = _present(session)
-    session.progress.start("Deploying")
-    with session.timings.phase("deploy"):
+    session.progress.start("Deploying", known_directories(session), "%")
+    with session.timings.phase("deploy"), _watched(session):
         session.sysroot.deploy(
             checksum, origin,
             keep=session.settings.keep_states, instead_of=instead_of, kargs=kargs,
@@ -31,6 +37,28 @@ def deploy(
     session.kept = kept
     session.remarks += [f"{path} stays as edited on this machine" for path in kept]
     session.dropped |= bool(before - _present(session))
+
+
+@contextmanager
+def _watched(session: Session) -> Iterator[None]:
+    """Show how far libostree is, which does not tell: files are links, directories take inodes."""
+    place, over = session.repo.path, threading.Event()
+    before = count_inodes(place)
+
+    def watch() -> None:
+        seen = 0
+        while not over.wait(_LOOK_SECONDS):
+            now = max(seen, count_inodes(place) - before)
+            session.progress.advance(now - seen)
+            seen = now
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
 
 
 def _present(session: Session) -> set[str]:

@@ -122,6 +122,14 @@ def _count_directories(session: Session, commit: str) -> int:
     return _count_directories(session, current) if commit != current else 0
 
 
+def known_directories(session: Session) -> int:
+    """Of the base in use, about those of any state on it; 0 where nobody counted them yet."""
+    with suppress(StateError, ValueError, TypeError):
+        known = read_state(session.cachedir / "directories.json") or {}
+        return int(known.get(session.sysroot.newest.base.commit, 0))
+    return 0
+
+
 def _boot(session: Session, commit: str) -> Iterator[Need]:
     """Kernel, initramfs and the like of a commit, unless a deployment has the very same ones."""
     newest = session.sysroot.newest.checksum

@@ -35,6 +35,12 @@ def measure(path: Path, needs: tuple[Need, ...] = (), reserve: int = 0) -> Room:
     return Room(str(find_mount(path)), found.f_bavail * found.f_frsize, files, needs, reserve)
 
 
+def count_inodes(path: Path) -> int:
+    """How many inodes are in use on the file system of a path; 0 where it does not count them."""
+    found = os.statvfs(path)
+    return found.f_files - found.f_ffree
+
+
 def find_mount(path: Path) -> Path:
     """The mount point that a path is below."""
     path = path.resolve()

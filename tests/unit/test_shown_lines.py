@@ -53,6 +53,57 @@ def test_a_moving_line_never_wraps(monkeypatch: pytest.MonkeyPatch) -> None:
     assert out.getvalue() == "\r\x1b[Ka step whose name i"
 
 
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time that `Lines` sees: the last of the list."""
+    now = [100.0]
+    monkeypatch.setattr("pkglayer.log.time.monotonic", lambda: now[-1])
+    monkeypatch.setenv("COLUMNS", "120")
+    return now
+
+
+@pytest.mark.parametrize(
+    ("total", "unit", "amount", "line"),
+    [
+        (40_000_000, "B", 10_000_000,
+         "Work [=====               ] 10.0 MB/40.0 MB 5.0 MB/s, 6 s left a.rpm"),
+        (50, "", 10, "Work [====                ] 10/50 5/s, 8 s left a.rpm"),
+        (200, "%", 50, "Work [=====               ] 25 % 6 s left a.rpm"),
+        (10, "%", 20, "Work [====================] 100 % 0 s left a.rpm"),
+        (0, "B", 3_000_000, "Work 3.0 MB 1.5 MB/s a.rpm"),
+        (0, "%", 20, "Work a.rpm"),
+    ],
+)  # fmt: skip
+def test_a_moving_line_has_bar_rate_and_time_left(
+    clock: list[float], total: int, unit: str, amount: int, line: str
+) -> None:
+    lines = Lines(out := Terminal())
+    lines.start("Work", total, unit)
+    clock.append(102.0)
+    lines.advance(amount, "a.rpm")
+    assert out.getvalue().split("\r\x1b[K")[-1] == line
+
+
+@pytest.mark.parametrize(
+    ("total", "unit", "amount", "line"),
+    [
+        (20_000_000, "B", 20_000_000, "Work 20.0 MB (2.0 s, 10.0 MB/s)\n"),
+        (50, "", 50, "Work 50 (2.0 s)\n"),
+        (200, "%", 190, "Work (2.0 s)\n"),
+        (0, "", 0, "Work (2.0 s)\n"),
+    ],
+)
+def test_a_step_that_ended_is_one_plain_line(
+    clock: list[float], total: int, unit: str, amount: int, line: str
+) -> None:
+    lines = Lines(out := io.StringIO())
+    lines.start("Work", total, unit)
+    clock.append(102.0)
+    lines.advance(amount)
+    lines.done()
+    assert out.getvalue() == line
+
+
 def test_each_way_out_has_its_own_line() -> None:
     error = UsageError("no such thing", hint="look; or pkglayer search it")
     assert render_error(error) == "error: no such thing\n  hint: look\n  or: pkglayer search it"
