@@ -1,19 +1,48 @@
-"""File conflicts that the build met: which packages and requests they are about, and what is next.
+"""File conflicts that a build met: which packages and requests they are about, and what is next.
 
-`find_detour` first does without the packages alone, so that an older version or the one layered
-already can come, or a weak dependency stay away; only then requests fall under their policy.
+`plan_around` plans without what earlier builds met. `find_detour` first does without the packages
+alone, so that an older version or the one layered already can come, or a weak dependency stay away;
+only then requests fall under their policy.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 
-from pkglayer.engine import policy
+from pkglayer.engine import clashmemory, policy
+from pkglayer.engine.session import Session
+from pkglayer.engine.solving import DIRECT
 from pkglayer.model.errors import ConflictError, PkglayerError
 from pkglayer.model.explain import Clash, Detour, FilesClash, Trouble
 from pkglayer.model.plan import Plan
 from pkglayer.model.policy import Rules, skipped_requests
 from pkglayer.model.request import Want
+from pkglayer.system.rpmmd import Repository
 
 Replan = Callable[[Detour], Plan]
+Offered = Callable[[Detour], tuple[Plan, list[Repository]]]
+
+
+def plan_around(
+    session: Session, replan: Offered, detour: Detour = DIRECT
+) -> tuple[Detour, Plan, list[Repository]]:
+    """The way to a plan that meets nothing that is remembered, the plan, and its repositories.
+
+    Raises as `find_detour` does.
+    """
+    while True:
+        plan, repositories = replan(detour)
+        error = clashmemory.recall(session, plan)
+        if error is None:
+            return detour, plan, repositories
+        detour = turn(session, error, plan, detour, replan)
+
+
+def turn(
+    session: Session, error: ConflictError, plan: Plan, detour: Detour, replan: Offered
+) -> Detour:
+    """The way around a conflict of that plan, by this machine's policy; see `find_detour`."""
+    before = session.recorded.plan if session.recorded else None
+    rules = policy.rules_for(session, plan.request)
+    return find_detour(error, plan, before, rules, detour, lambda way: replan(way)[0])
 
 
 def find_detour(

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from pkglayer.engine import bases, pipeline, solving, space
+from pkglayer.engine.clashes import plan_around
 from pkglayer.engine.lastforecast import (
     BLOCKED,
     CLEAR,
@@ -80,7 +81,7 @@ def _rehearse(session: Session, base: Base, request: Request, build: bool) -> Fo
         if build:
             plan, commit, _, _ = pipeline.make_state(session, replan)
         else:
-            plan, _ = replan(solving.DIRECT)
+            _, plan, _ = plan_around(session, replan)
     except Held as e:
         return Forecast(HELD, now, current, base, _in_trouble(request, e.troubles, HELD))
     except (Blocked, FilesClash) as e:

@@ -10,8 +10,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pkglayer.engine import policy, signing, solving, space, standing, upkeep
-from pkglayer.engine.clashes import find_detour
+from pkglayer.engine import clashmemory, signing, solving, space, standing, upkeep
+from pkglayer.engine.clashes import plan_around, turn
 from pkglayer.engine.deploying import deploy
 from pkglayer.engine.keys import load_keys
 from pkglayer.engine.local import LocalRpm
@@ -90,7 +90,7 @@ def apply(
 
     try:
         if session.options.dry_run:
-            plan = replan(solving.DIRECT)[0]
+            plan = plan_around(session, replan)[1]
             return Outcome(plan, before, rooms=space.plan_rooms(session, plan))
         with upkeep.refs_undone(session):
             plan, checksum, reused, made = make_state(session, replan, local)
@@ -113,11 +113,11 @@ def make_state(
     """The plan as it could be built, its commit, whether that was there already, and its record.
 
     Files show only here whether packages go together: where they do not, it is planned anew around
-    that. Raises FilesClash or Held where a policy is against that.
+    that, and remembered. Raises FilesClash or Held where a policy is against that.
     """
     detour = solving.DIRECT
     while True:
-        plan, repositories = replan(detour)
+        detour, plan, repositories = plan_around(session, replan, detour)
         check_rooms(space.plan_rooms(session, plan))
         signing.check_key(session)
         with session.timings.phase("fetch"):
@@ -127,9 +127,8 @@ def make_state(
         try:
             return plan, *built(session, plan, packages, digest)
         except ConflictError as e:
-            before = session.recorded.plan if session.recorded else None
-            rules = policy.rules_for(session, plan.request)
-            detour = find_detour(e, plan, before, rules, detour, lambda way: replan(way)[0])
+            clashmemory.remember(session, plan, e)
+            detour = turn(session, e, plan, detour, replan)
 
 
 def held_back(session: Session, before: Deployment, held: Held) -> Outcome:

@@ -130,3 +130,65 @@ def test_forecast_that_builds_foretells_it(scene: Scene) -> None:
     assert fates["app"] == ("skipped", BASE_CLASH)
     assert fates["free"][0] == "unchanged"
     assert len(data["commit"]) == 64
+
+
+def test_what_was_met_is_not_built_again(scene: Scene) -> None:
+    """The clashing package is not even fetched: it is not there any more."""
+    scene.run("install", "app", "free")
+    move_base(scene, "2", "core's")
+    scene.run("upgrade", "--unattended")
+    scene.publish(build_rpm(scene.tmp / "offer", "free", version="2"))
+    (scene.repo / "app-1-1.noarch.rpm").unlink()
+    scene.run("cleanup", "--cache", "--rollback")
+    plan = json.loads(scene.run("upgrade", "-n", "--refresh", "--unattended", "--json").stdout)
+    assert [(row["want"]["spec"], row["why"]) for row in plan["skipped"]] == [("app", BASE_CLASH)]
+    fates = json.loads(scene.run("forecast", "--json").stdout)["fates"]
+    assert {f["spec"]: f["what"] for f in fates} == {"app": "skipped", "free": "updated"}
+    scene.run("upgrade", "--unattended")
+    assert scene.packages == {"core-2-1", "free-2-1"}
+    assert skipped(scene) == {"app": BASE_CLASH}
+    scene.update_base("3", {"usr/share/note": "with the same core"})
+    scene.run("upgrade", "--unattended")
+    assert skipped(scene) == {"app": BASE_CLASH}
+    scene.run("uninstall", "app")
+    assert BASE_CLASH in scene.refuse("install", "app", code=7)
+
+
+def test_what_was_met_between_two_packages_is_not_built_again(scene: Scene) -> None:
+    scene.publish(shares(scene.tmp, "aaa", "aaa's"))
+    scene.run("install", "app")
+    scene.run("install", "aaa", "--on-conflict", "skip")
+    (scene.repo / "aaa-1-1.noarch.rpm").unlink()
+    scene.run("cleanup", "--cache")
+    scene.run("install", "free")
+    assert list(skipped(scene)) == ["aaa"]
+    scene.run("uninstall", "app")
+    assert list(skipped(scene)) == ["aaa"], "dropping a request tries nothing"
+
+
+@pytest.mark.parametrize("whose", ["app", "core"])
+def test_another_build_of_either_is_tried(scene: Scene, whose: str) -> None:
+    """Of the same version, and with the same content as the other one has."""
+    scene.run("install", "app", "free")
+    move_base(scene, "2", "core's")
+    scene.run("upgrade", "--unattended")
+    assert list(skipped(scene)) == ["app"]
+    if whose == "app":
+        scene.publish(shares(scene.tmp, "app", "core's"))
+    else:
+        core = build_rpm(scene.tmp / "base", "core", version="2", files={"usr/share/x": "app's"})
+        scene.update_base("3", packages=[core], erase=["core"])
+    scene.run("upgrade", "--refresh", "--unattended")
+    assert skipped(scene) == {}
+    assert "app-1-1" in scene.packages
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"version": 1, "clashes": [{"package": 3}]}'])
+def test_a_memory_that_is_lost_is_only_met_again(scene: Scene, text: str) -> None:
+    scene.run("install", "app", "free")
+    move_base(scene, "2", "core's")
+    memory = scene.sysroot / "ostree/deploy/test/var/lib/pkglayer/clashes.json"
+    memory.write_text(text)
+    scene.run("upgrade", "--unattended")
+    assert skipped(scene) == {"app": BASE_CLASH}
+    assert json.loads(memory.read_text())["version"] == 1
