@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tests.bench import extras, fixtures, imports, report
+from tests.bench import extras, fixtures, imports, model, report
 from tests.bench.cases import MANY_NAMES, PROGRAM, Case, dnf_command, find_cases
 from tests.bench.extras import Fact
 from tests.bench.fixtures import BaseFixture, Fixtures
@@ -32,6 +32,7 @@ def main() -> None:
     cases = find_cases(wanted.case)
     with fixtures.mounted() as cache:
         _measure_all(fixtures.load(cache, say), cases, wanted)
+    model.main()
 
 
 def _measure_all(made: Fixtures, cases: Sequence[Case], wanted: argparse.Namespace) -> None:
