@@ -120,13 +120,13 @@ def cleaned_text(states: list[str], refs: int, freed: int, dry_run: bool) -> str
 def _set_pin(common: Common, which: str, pinned: bool) -> None:
     from pkglayer.engine import upkeep
 
-    with common.changing() as session:
+    with common.changing(only_plans=common.dry_run) as session:
         found = upkeep.set_pin(session, which, pinned)
     if common.as_json:
         print_json({"checksum": found.checksum, "pinned": pinned})
     else:
-        how = "pinned" if pinned else "not pinned"
-        typer.echo(f"State {found.index} ({found.checksum[:12]}) is {how}.")
+        how = f"{'would be' if common.dry_run else 'is'} {'pinned' if pinned else 'not pinned'}"
+        typer.echo(f"State {found.index} ({found.checksum[:12]}) {how}.")
 
 
 def repair(common: Common) -> None:

@@ -81,7 +81,8 @@ def set_pin(session: Session, which: str, pinned: bool) -> Deployment:
             "a staged state cannot be pinned before it was booted once",
             hint="reboot into it, then: pkglayer pin booted",
         )
-    session.sysroot.set_pinned(found, pinned)
+    if not session.options.dry_run:
+        session.sysroot.set_pinned(found, pinned)
     return found
 
 

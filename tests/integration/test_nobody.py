@@ -25,9 +25,6 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
     scene = make_scene(tmp, rpms, base_packages=[based])
     scene.run("install", "foo")
     scene.update_base("2", packages=[build_rpm(tmp, "came", files={"usr/share/came": "x"})])
-    for parent in (tmp, *tmp.parents):
-        if not parent.stat().st_mode & 0o001:
-            parent.chmod(0o755)
     return scene
 
 
@@ -38,6 +35,10 @@ def run(
     home = home or scene.tmp / "home"
     home.mkdir(exist_ok=True)
     os.chown(home, NOBODY, NOBODY)
+    # Here and not in the fixture: another run of pytest closes the common directory again.
+    for parent in home.parents:
+        if not parent.stat().st_mode & 0o001:
+            parent.chmod(0o755)
     return run_pkglayer(
         *words, sysroot=scene.sysroot, user=NOBODY, env={"HOME": str(home)}, cwd=PROJECT,
         check=False,
@@ -58,6 +59,8 @@ def run(
         (["undo", "-n", "1"], "  - foo  (by command)"),
         (["kargs", "-n", "--append=quiet"], "+ quiet"),
         (["rollback", "-n"], "The next boot would be "),
+        (["pin", "-n", "0"], " would be pinned."),
+        (["unpin", "-n", "rollback"], " would be not pinned."),
         (["forecast"], "Every request fits."),
         (["why-not", "bar"], "would layer it with 1 packages"),
     ],
@@ -100,14 +103,13 @@ def test_a_remote_s_signature_counts_for_anybody(scene: Scene) -> None:
 
 @pytest.mark.parametrize("readable", [True, False])
 def test_metadata_of_the_system_is_used_where_it_may_be_read(
-    scene: Scene, tmp_path: Path, readable: bool
+    scene: Scene, readable: bool
 ) -> None:
     """Without a network there is no other for somebody who asks for the first time."""
     scene.run("refresh-md")
     metadata = scene.sysroot / CACHE / "metadata"
     metadata.chmod(0o755 if readable else 0o700)
     metadata.parent.chmod(0o755)
-    tmp_path.chmod(0o755)
     done = run(scene, "install", "-n", "-C", "bar", home=scene.tmp / f"home-{readable}")
     assert ("  bar-1-1.noarch " in done.stdout) == readable
     assert ("never downloaded" in done.stderr) == (not readable)
