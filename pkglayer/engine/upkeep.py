@@ -25,23 +25,29 @@ def rollback(session: Session) -> Deployment:
     order = plan_rollback(session.sysroot.deployments)
     if session.options.dry_run:
         return order[0]
-    if order[0].record is None and ORIGIN_GROUP not in order[0].origin:
-        _remember_choice(session, order[0])
-    session.sysroot.write_order(order)
+    bare = order[0].record is None and ORIGIN_GROUP not in order[0].origin
+    failed = _remember_choice(session, order[0]) if bare else ""
+    session.sysroot.write_order(order)  # whatever came of that: going back matters more
+    if failed and (failed := _remember_choice(session, order[0])):
+        session.progress.note(f"warning: reconcile will take the requests up again: {failed}")
     return session.sysroot.newest
 
 
-def _remember_choice(session: Session, bare: Deployment) -> None:
+def _remember_choice(session: Session, bare: Deployment) -> str:
     """That nothing is requested on this base is meant so: its origin, older than all requests, does
-    not say it, and the requests of the state that is left would be taken up again."""
+    not say it, and the requests of the state that is left would be taken up again.
+
+    Returns why it could not be written, empty when it was.
+    """
     there = [identify(d) for d in session.sysroot.deployments]
     known = [d for d in read_chosen(session.sysroot) if d in there and d != identify(bare)]
     try:
         write_state(
             chosen_path(session.sysroot), {"version": 1, "bare": [*known, identify(bare)]}
         )
-    except OSError as e:  # going back matters more
-        session.progress.note(f"warning: reconcile will take the requests up again: {e}")
+    except OSError as e:
+        return str(e)
+    return ""
 
 
 def plan_rollback(deployments: Sequence[Deployment]) -> list[Deployment]:

@@ -77,6 +77,14 @@ def test_what_fails_after_the_change_is_only_told(played: Played, name: str) -> 
     assert entry["outcome"] == "done"
 
 
+def test_a_choice_is_kept_where_its_first_write_fails(played: Played) -> None:
+    """Going back to a bare base does not wait for it, and does not forget it."""
+    scene, _ = played("rollback")
+    strikes = [Strike(at, -errno.EIO) for at in find_points(scene, "chosen.json")]
+    assert strikes
+    assert strike_all(scene, strikes).failures == []
+
+
 @pytest.mark.parametrize("name", ["install"])
 def test_interrupted(played: Played, name: str) -> None:
     sample(played(name), every_signal, 1, 700)
