@@ -133,7 +133,7 @@ def diff_states(session: Session, old: str, new: str, *, changelogs: bool = Fals
     with ExitStack() as stack:
         before = stack.enter_context(open_state(session, a))
         after = stack.enter_context(open_state(session, b))
-        diff = diff_packages(before.packages(), after.packages(), evr_compare)
+        diff = _diff(before, after)
         if not changelogs:
             return StateDiff(a, b, diff)
         changed = [*diff.upgraded, *diff.downgraded]
@@ -149,7 +149,12 @@ def diff_bases(session: Session, old: str, new: str) -> PackageDiff:
     """How the packages of two base commits differ; of the new one only the rpmdb need be here."""
     with ExitStack() as stack:
         views = [stack.enter_context(open_state(session, Target(c, "base"))) for c in (old, new)]
-        return diff_packages(views[0].packages(), views[1].packages(), evr_compare)
+        return _diff(*views)
+
+
+def _diff(old: StateView, new: StateView) -> PackageDiff:
+    places = [(view.root, view.dbpath) for view in (old, new)]
+    return diff_packages(*rpmquery.list_different(*places), evr_compare)
 
 
 def find_pair(session: Session, old: str, new: str) -> tuple[Target, Target]:

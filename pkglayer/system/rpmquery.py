@@ -7,14 +7,16 @@ have to write. Nothing here writes to a database or judges signatures.
 
 import os
 import shutil
+import sqlite3
 import sys
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import IO, Any, TypeVar
+from urllib.parse import quote
 
 import rpm
 
@@ -43,6 +45,37 @@ def list_packages(root: Path, dbpath: str, pattern: str = "") -> tuple[Nevra, ..
     rows = _read(root, dbpath, _nevra)
     wanted = (n for n in rows if n.name != "gpg-pubkey" and (not pattern or matches(n, pattern)))
     return tuple(sorted(wanted))
+
+
+Place = tuple[Path, str]
+"""A root and the path of the database in it."""
+
+
+def list_different(one: Place, other: Place) -> tuple[tuple[Nevra, ...], tuple[Nevra, ...]]:
+    """As `list_packages` of both, without the packages that have the same header in both.
+
+    Only the headers of what is listed are read, so that comparing costs what differs.
+    """
+    marks = [_read_marks(*place) for place in (one, other)]
+    same = set(marks[0].values()) & set(marks[1].values()) - {""}
+    left = [[n for n, mark in known.items() if mark not in same] for known in marks]
+    rows = [_read(*place, _nevra, n) for place, n in zip((one, other), left, strict=True)]
+    first, second = (tuple(sorted(n for n in r if n.name != "gpg-pubkey")) for r in rows)
+    return first, second
+
+
+def _read_marks(root: Path, dbpath: str) -> dict[int, str]:
+    """The SHA-1 of each header by its number, from rpm's own index; empty for one without."""
+    if not (root / dbpath / DATABASE).is_file():
+        raise _no_database(root)
+    query = "SELECT Name.hnum, s.key FROM Name LEFT JOIN Sha1header AS s ON s.hnum = Name.hnum"
+    with readable(root, dbpath) as (where, path):
+        database = f"file:{quote(str(where.absolute() / path / DATABASE))}?mode=ro"
+        try:
+            with closing(sqlite3.connect(database, uri=True)) as found:
+                return {number: mark or "" for number, mark in found.execute(query)}
+        except sqlite3.Error as e:
+            raise _damaged(root, dbpath, [str(e)]) from e
 
 
 def read_installed(root: Path, dbpath: str) -> tuple[Installed, ...]:
@@ -110,7 +143,10 @@ def _no_database(root: Path) -> StateError:
     )
 
 
-def _read(root: Path, dbpath: str, take: Callable[[Any], Value]) -> list[Value]:
+def _read(
+    root: Path, dbpath: str, take: Callable[[Any], Value], numbers: Iterable[int] | None = None
+) -> list[Value]:
+    """What `take` makes of each header, or of those with these numbers."""
     # librpm makes a new database where none is, so look first.
     if not (root / dbpath / DATABASE).is_file():
         raise _no_database(root)
@@ -119,7 +155,8 @@ def _read(root: Path, dbpath: str, take: Callable[[Any], Value]) -> list[Value]:
         ts = rpm.TransactionSet(str(where.absolute()))
         ts.setVSFlags(-1)  # what is in a committed tree is as trustworthy as the commit
         try:
-            values = [take(h) for h in ts.dbMatch()]
+            keys = [()] if numbers is None else [(rpm.RPMDBI_PACKAGES, n) for n in numbers]
+            values = [take(h) for key in keys for h in ts.dbMatch(*key)]
         except rpm.error as e:
             raise _damaged(root, dbpath, said() or [str(e)]) from e
         # A read error half way looks like the end of the list; only the log tells.

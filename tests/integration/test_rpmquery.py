@@ -9,13 +9,15 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pkglayer.model.errors import PkglayerError, StateError
 from pkglayer.model.package import Nevra
+from pkglayer.system import rpmquery
 from pkglayer.system.rpmhome import find_dbpath
-from pkglayer.system.rpmquery import list_packages, read_changelogs, run_query
+from pkglayer.system.rpmquery import list_different, list_packages, read_changelogs, run_query
 from tests.support.cli import PROJECT
 from tests.support.ostree import Base, make_base
 from tests.support.rpms import build_rpm
@@ -75,6 +77,48 @@ def test_lists_what_rpm_lists(shared: Base, root: Path) -> None:
     assert Nevra("foo", 3, "2", "1", "noarch") in packages
     assert [n.name for n in list_packages(root, shared.database, "foo*")] == ["foo", "foobar"]
     assert list_packages(root, shared.database, "nothing") == ()
+
+
+@pytest.fixture(scope="module")
+def newer(tmp_path_factory: pytest.TempPathFactory) -> Base:
+    """The same with another `foo`, without `foobar`, with one more."""
+    tmp = tmp_path_factory.mktemp("newer")
+    packages = [build_rpm(tmp, "foo", version="3", epoch=3), build_rpm(tmp, "quux")]
+    return make_base(tmp, packages=packages)
+
+
+def test_what_differs_is_all_that_is_read(
+    shared: Base, root: Path, newer: Base, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headers: list[str] = []
+    whole = rpmquery._nevra
+
+    def counted(header: Any) -> Nevra:
+        headers.append(header["name"])
+        return whole(header)
+
+    monkeypatch.setattr(rpmquery, "_nevra", counted)
+    with untouched(root), untouched(newer.root):
+        before, after = list_different((root, shared.database), (newer.root, newer.database))
+    assert [str(n) for n in before] == ["foo-3:2-1.noarch", "foobar-1.5~rc1-1.x86_64"]
+    assert [str(n) for n in after] == ["foo-3:3-1.noarch", "quux-1-1.noarch"]
+    assert sorted(headers) == ["foo", "foo", "foobar", "quux"]
+
+
+def test_a_header_without_a_digest_is_read(shared: Base, root: Path) -> None:
+    """Such packages are rare, and no mark of theirs says that they are the same."""
+    with contextlib.closing(sqlite3.connect(root / shared.database / "rpmdb.sqlite")) as connection:
+        connection.execute("DELETE FROM Sha1header")
+        connection.commit()
+    before, after = list_different((shared.root, shared.database), (root, shared.database))
+    assert before == after == list_packages(shared.root, shared.database)
+
+
+def test_differences_of_a_damaged_database(shared: Base, root: Path) -> None:
+    path = root / shared.database / "rpmdb.sqlite"
+    path.write_bytes(b"\xff" * 50_000)
+    with pytest.raises(StateError, match="not a database"):
+        list_different((shared.root, shared.database), (root, shared.database))
 
 
 def test_reads_changelogs_newest_first(shared: Base, root: Path) -> None:
