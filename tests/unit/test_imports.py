@@ -31,7 +31,7 @@ BORDER = {
     "libdnf": ("rpmmd*.py",),
     "packageurl": ("sbom.py",),
     "rpm": ("rpm*.py", "keyring.py"),
-    "sqlite3": ("history.py", "rpmdb.py"),
+    "sqlite3": ("history.py", "rpmdb.py", "rpmquery.py"),
     "subprocess": ("run.py", "sandbox.py"),
 }
 """Which files of system/ may import what reaches the machine."""
