@@ -4,12 +4,16 @@ Packages are installed by rpm itself into a root that becomes a commit; a later 
 made from the same root. The sysroots are plain directories: nothing here boots.
 """
 
+import atexit
 import contextlib
 import os
+import shutil
 import sqlite3
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -91,13 +95,15 @@ def make_base(
     top without an owner, as `files_count` more small ones in usr/share/many.
     """
     root, repo = tmp / "base-root", tmp / "base-repo"
-    database = _make_skeleton(root, layout)
     run_ostree("init", f"--repo={repo}", f"--mode={mode}")
-    for key, value in {"archive.zlib-level": "1", "core.fsync": "false"}.items():
-        run_ostree("config", f"--repo={repo}", "set", key, value)
-    base = Base(repo, ref, "", version, root, database, BUILD_TIME)
-    own = testos_packages(tmp / "base-rpms", version)
-    run_rpm(base, "--install", *map(str, [*own, *packages]))
+    configure_repo(repo, "archive", {"zlib-level": "1"})
+    configure_repo(repo, "core", {"fsync": "false"})
+    base = Base(repo, ref, "", version, root, _DATABASES[layout][0], BUILD_TIME)
+    if packages:
+        _install(base, layout, packages)
+    else:
+        root.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["cp", "-a", _small_system(layout, version), root], check=True)
     kernel = f"usr/lib/modules/{KERNEL_VERSION}/initramfs.img"
     make_tree(root, {kernel: File("no initramfs\n", 0o600)} | many_files(files_count))
     return _commit(base, files or {})
@@ -143,8 +149,8 @@ def make_sysroot(
     repo = f"--repo={sysroot}/ostree/repo"
     run_ostree("admin", "init-fs", str(sysroot))
     run_ostree("admin", "os-init", f"--sysroot={sysroot}", stateroot)
-    for key, value in {"sysroot.bootloader": "none", "core.fsync": "false"}.items():
-        run_ostree("config", repo, "set", key, value)
+    configure_repo(sysroot / "ostree/repo", "sysroot", {"bootloader": "none"})
+    configure_repo(sysroot / "ostree/repo", "core", {"fsync": "false"})
     run_ostree("remote", "add", repo, "--no-gpg-verify", "origin", url or base.repo.as_uri())
     run_ostree("pull", repo, "origin", base.ref)
     arguments = [f"--karg={karg}" for karg in kargs]
@@ -156,6 +162,13 @@ def make_sysroot(
 def run_ostree(*words: str) -> str:
     """Run the ostree command, in tests the independent witness of what our code did."""
     return _run("ostree", *words)
+
+
+def configure_repo(repo: Path, group: str, values: Mapping[str, str]) -> None:
+    """Set keys in a group of a repository's configuration, at once: what is said last counts."""
+    lines = [f"[{group}]", *(f"{key}={value}" for key, value in values.items())]
+    with (repo / "config").open("a") as file:
+        file.write("\n".join(["", *lines, ""]))
 
 
 def run_rpm(base: Base, *words: str) -> str:
@@ -181,13 +194,29 @@ def _run(*command: str) -> str:
     return done.stdout
 
 
-def _make_skeleton(root: Path, layout: Layout) -> str:
+@cache
+def _small_system(layout: Layout, version: str) -> Path:
+    """A root with the test system alone, made once in a process, to be copied."""
+    where = Path(tempfile.mkdtemp(prefix="testos-"))
+    atexit.register(shutil.rmtree, where, ignore_errors=True)
+    root = where / "base-root"
+    _install(Base(where, "", "", version, root, _DATABASES[layout][0], BUILD_TIME), layout, [])
+    return root
+
+
+def _install(base: Base, layout: Layout, packages: Sequence[Path]) -> None:
+    """Make the base's root and let rpm install these packages and the test system's own."""
+    _make_skeleton(base.root, layout)
+    own = testos_packages(base.root.parent / "base-rpms", base.version)
+    run_rpm(base, "--install", *map(str, [*own, *packages]))
+
+
+def _make_skeleton(root: Path, layout: Layout) -> None:
     real, link, target = _DATABASES[layout]
     tree: dict[str, Node] = dict.fromkeys((*_DIRECTORIES, real), Dir())
     tree["tmp"] = tree["var/tmp"] = Dir(0o1777)
     tree |= {path: Link(to) for path, to in _TOP_LINKS.items()} | {link: Link(target)}
     make_tree(root, tree)
-    return real
 
 
 def _settle_database(database: Path) -> None:

@@ -11,7 +11,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.support.cli import run_pkglayer
-from tests.support.ostree import Base, commit_base_update, make_base, make_sysroot, run_ostree
+from tests.support.ostree import (
+    Base,
+    commit_base_update,
+    configure_repo,
+    make_base,
+    make_sysroot,
+    run_ostree,
+)
 from tests.support.repos import Comps, make_repo, repo_file
 from tests.support.trees import Node
 from tests.support.witness import DeployedTree, deployments, query_rpm
@@ -74,8 +81,8 @@ class Scene:
 
         base = replace(self.base, repo=moved(self.base.repo), root=moved(self.base.root))
         copy = replace(self, tmp=tmp, repo=moved(self.repo), base=base, sysroot=moved(self.sysroot))
-        key, url = 'remote "origin".url', base.repo.as_uri()
-        run_ostree("config", f"--repo={copy.sysroot}/ostree/repo", "set", key, url)
+        url = base.repo.as_uri()
+        configure_repo(copy.sysroot / "ostree/repo", 'remote "origin"', {"url": url})
         copy.configure(repo_file("test", copy.repo))
         return copy
 
