@@ -56,16 +56,22 @@ def list_different(one: Place, other: Place) -> tuple[tuple[Nevra, ...], tuple[N
 
     Only the headers of what is listed are read, so that comparing costs what differs.
     """
-    marks = [_read_marks(*place) for place in (one, other)]
-    same = set(marks[0].values()) & set(marks[1].values()) - {""}
-    left = [[n for n, mark in known.items() if mark not in same] for known in marks]
-    rows = [_read(*place, _nevra, n) for place, n in zip((one, other), left, strict=True)]
-    first, second = (tuple(sorted(n for n in r if n.name != "gpg-pubkey")) for r in rows)
-    return first, second
+    one_has, other_has = _read_marks(*one), _read_marks(*other)
+    same = set(one_has.values()) & set(other_has.values())
+
+    def different(place: Place, marks: Mapping[int, str]) -> tuple[Nevra, ...]:
+        numbers = [n for n, mark in marks.items() if not mark or mark not in same]
+        rows = _read(*place, _nevra, numbers if same else None)
+        return tuple(sorted(n for n in rows if n.name != "gpg-pubkey"))
+
+    return different(one, one_has), different(other, other_has)
 
 
 def _read_marks(root: Path, dbpath: str) -> dict[int, str]:
-    """The SHA-1 of each header by its number, from rpm's own index; empty for one without."""
+    """The SHA-1 of each header by its number, empty for one that has none.
+
+    From rpm's own index; nothing where there is none as we know it: then all headers are read.
+    """
     if not (root / dbpath / DATABASE).is_file():
         raise _no_database(root)
     query = "SELECT Name.hnum, s.key FROM Name LEFT JOIN Sha1header AS s ON s.hnum = Name.hnum"
@@ -74,8 +80,8 @@ def _read_marks(root: Path, dbpath: str) -> dict[int, str]:
         try:
             with closing(sqlite3.connect(database, uri=True)) as found:
                 return {number: mark or "" for number, mark in found.execute(query)}
-        except sqlite3.Error as e:
-            raise _damaged(root, dbpath, [str(e)]) from e
+        except sqlite3.Error:
+            return {}
 
 
 def read_installed(root: Path, dbpath: str) -> tuple[Installed, ...]:

@@ -105,13 +105,30 @@ def test_what_differs_is_all_that_is_read(
     assert sorted(headers) == ["foo", "foo", "foobar", "quux"]
 
 
-def test_a_header_without_a_digest_is_read(shared: Base, root: Path) -> None:
-    """Such packages are rare, and no mark of theirs says that they are the same."""
+@pytest.mark.parametrize(
+    "change", ["DELETE FROM Sha1header", "DELETE FROM Sha1header WHERE hnum < 3"]
+)
+def test_headers_without_a_digest_are_read(shared: Base, root: Path, change: str) -> None:
+    """No mark says that they are the same."""
     with contextlib.closing(sqlite3.connect(root / shared.database / "rpmdb.sqlite")) as connection:
-        connection.execute("DELETE FROM Sha1header")
+        gone = {n for (n,) in connection.execute("SELECT hnum FROM Name")}
+        connection.execute(change)
+        gone -= {n for (n,) in connection.execute("SELECT hnum FROM Sha1header")}
         connection.commit()
     before, after = list_different((shared.root, shared.database), (root, shared.database))
-    assert before == after == list_packages(shared.root, shared.database)
+    assert before == after
+    assert len(before) == len(gone) > 0
+
+
+def test_an_index_that_is_another_is_done_without(
+    shared: Base, newer: Base, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def connect(*args: Any, **kwargs: Any) -> Any:
+        raise sqlite3.OperationalError("no such table: Sha1header")
+
+    monkeypatch.setattr(sqlite3, "connect", connect)
+    found = list_different((shared.root, shared.database), (newer.root, newer.database))
+    assert found == tuple(list_packages(b.root, b.database) for b in (shared, newer))
 
 
 def test_differences_of_a_damaged_database(shared: Base, root: Path) -> None:
