@@ -13,6 +13,7 @@ import pytest
 from tests.support.cli import (
     NOBODY,
     PROJECT,
+    let_nobody_in,
     query_pkglayer,
     run_pkglayer,
     start_pkglayer,
@@ -30,8 +31,7 @@ SLOW = {"post": "echo started; sleep 30"}
 def original(tmp_path_factory: pytest.TempPathFactory) -> Scene:
     """Packages that are in order, and some that are not."""
     tmp = tmp_path_factory.mktemp("bad")
-    for parent in (tmp, *tmp.parents[:2]):
-        parent.chmod(parent.stat().st_mode | 0o055)
+    let_nobody_in(tmp)
     rpms = [
         build_rpm(tmp, "foo", files={"usr/share/foo": "x"}),
         build_rpm(tmp, "bar", files={"usr/share/bar": "x"}),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cli import NOBODY, PROJECT, query_pkglayer, run_pkglayer
+from tests.support.cli import NOBODY, PROJECT, let_nobody_in, query_pkglayer, run_pkglayer
 from tests.support.ostree import Base, commit_base_update, make_base, make_sysroot, run_ostree
 from tests.support.repos import make_repo, repo_file
 from tests.support.rpms import build_rpm
@@ -208,9 +208,7 @@ def test_where(world: World) -> None:
 
 
 def test_nobody_can_read_everything(world: World) -> None:
-    # Here and not in the fixture: another run of pytest closes the common directory again.
-    for parent in world.sysroot.parents[:3]:
-        parent.chmod(parent.stat().st_mode | 0o055)
+    let_nobody_in(world.sysroot.parent)
     for args in (["list", "0"], ["diff", "-c"], ["where", "foo"], ["query", "0", "--", "-qa"]):
         done = run_pkglayer(
             "db", *args, sysroot=world.sysroot, user=NOBODY, env={"HOME": "/nonexistent"},

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cli import NOBODY, PROJECT, query_pkglayer, run_pkglayer
+from tests.support.cli import NOBODY, PROJECT, let_nobody_in, query_pkglayer, run_pkglayer
 from tests.support.keys import GpgKey, sign_rpm
 from tests.support.ostree import make_sysroot
 from tests.support.rpms import build_rpm
@@ -176,8 +176,7 @@ def test_what_is_refused(scene: Scene) -> None:
 
 
 def test_needs_no_root(scene: Scene) -> None:
-    for parent in (scene.tmp, *scene.tmp.parents[:3]):
-        parent.chmod(0o755)
+    let_nobody_in(scene.tmp)
     home = scene.tmp / "home"
     home.mkdir()
     os.chown(home, NOBODY, NOBODY)

@@ -16,7 +16,7 @@ from pkglayer.model.errors import StateError, UsageError
 from pkglayer.model.history import HistoryEntry
 from pkglayer.system import history as history_module
 from pkglayer.system.history import History, read_caller
-from tests.support.cli import PROJECT, clean_environment, query_pkglayer
+from tests.support.cli import PROJECT, clean_environment, let_nobody_in, query_pkglayer
 from tests.support.rpms import build_rpm
 from tests.support.scene import Scene, make_scene
 
@@ -106,8 +106,7 @@ def test_two_writers_at_once_both_get_in(tmp_path: Path) -> None:
 def test_nobody_may_read_but_not_write(tmp_path: Path) -> None:
     history = History(tmp_path / "history.sqlite")
     history.add(FIRST)
-    for parent in (tmp_path, *tmp_path.parents[:2]):
-        parent.chmod(0o755)
+    let_nobody_in(tmp_path)
     code = (
         "import sys; from pathlib import Path; from pkglayer.system.history import *;"
         "h = History(Path(sys.argv[1])); print(len(h.read()), flush=True); h.add(h.read()[0])"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cli import NOBODY, PROJECT, run_pkglayer
+from tests.support.cli import NOBODY, PROJECT, let_nobody_in, run_pkglayer
 from tests.support.ostree import run_ostree
 from tests.support.rpms import build_rpm
 from tests.support.scene import Scene, make_scene, take_snapshot
@@ -35,10 +35,7 @@ def run(
     home = home or scene.tmp / "home"
     home.mkdir(exist_ok=True)
     os.chown(home, NOBODY, NOBODY)
-    # Here and not in the fixture: another run of pytest closes the common directory again.
-    for parent in home.parents:
-        if not parent.stat().st_mode & 0o001:
-            parent.chmod(0o755)
+    let_nobody_in(scene.tmp)
     return run_pkglayer(
         *words, sysroot=scene.sysroot, user=NOBODY, env={"HOME": str(home)}, cwd=PROJECT,
         check=False,

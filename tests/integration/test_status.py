@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cli import NOBODY, PROJECT, query_pkglayer, run_pkglayer
+from tests.support.cli import NOBODY, PROJECT, let_nobody_in, query_pkglayer, run_pkglayer
 from tests.support.rpms import build_rpm
 from tests.support.scene import Scene, make_scene
 
@@ -21,8 +21,7 @@ STATE_KEYS = {
 def original(tmp_path_factory: pytest.TempPathFactory) -> Scene:
     """One request by command with a dependency, one of a layer, one inactive, one local RPM."""
     tmp = tmp_path_factory.mktemp("status")
-    for parent in (tmp, *tmp.parents[:2]):
-        parent.chmod(parent.stat().st_mode | 0o055)
+    let_nobody_in(tmp)
     rpms = [
         build_rpm(tmp, "foo", requires=["libfoo"], files={"usr/share/foo": "x"}),
         build_rpm(tmp, "libfoo", files={"usr/lib/libfoo": "x"}),

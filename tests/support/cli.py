@@ -51,6 +51,16 @@ def run_pkglayer(
     return done
 
 
+def let_nobody_in(directory: Path) -> None:
+    """Let everybody read a directory and pass those above it; other bits stay, /tmp's among them.
+
+    Best in the test itself: another run of pytest closes the directory that they share again.
+    """
+    for path in (directory, *directory.parents):
+        if (mode := path.stat().st_mode) & 0o055 != 0o055:
+            path.chmod(mode | 0o055)
+
+
 def query_pkglayer(*args: str | Path, sysroot: Path, check: bool = True) -> Any:
     """Run `pkglayer ARGS --json` and return the data it printed."""
     words = list(args)
