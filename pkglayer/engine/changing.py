@@ -22,6 +22,7 @@ from pkglayer.model.wish import Wish, diff_wishes, to_json
 from pkglayer.system import awaited, history, interrupts, space
 from pkglayer.system.objectwriter import OBJECTS_PREFIX
 from pkglayer.system.repobeside import RepoBeside
+from pkglayer.system.scratch import scratch
 from pkglayer.system.statefiles import drop_unfinished
 from pkglayer.system.sysroot import Sysroot, open_sysroot
 
@@ -55,8 +56,8 @@ def rehearsing(
     What a remote is asked for comes into a repository that goes away with the session.
     """
     sysroot = open_sysroot(path, stateroot)
-    with tempfile.TemporaryDirectory(prefix="pkglayer-repo-") as where:
-        sysroot.repo = RepoBeside(sysroot.repo, Path(where))
+    with scratch("repo") as where:
+        sysroot.repo = RepoBeside(sysroot.repo, where)
         yield Session(sysroot, settings_of(sysroot), options, progress)
 
 

@@ -4,7 +4,6 @@ A session that changes something is made by `changing`.
 """
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from pkglayer.model.settings import Settings
 from pkglayer.system import config
 from pkglayer.system.repo import Repo
 from pkglayer.system.rpmhome import DB_PATHS
+from pkglayer.system.scratch import scratch
 from pkglayer.system.statefiles import read_state
 from pkglayer.system.sysroot import Sysroot, open_sysroot
 
@@ -173,8 +173,8 @@ def settings_of(sysroot: Sysroot) -> Settings:
 @contextmanager
 def base_files(session: Session, base: Base) -> Iterator[Path]:
     """Copies of the files of a base commit that resolving reads, in a directory of their own."""
-    with tempfile.TemporaryDirectory(prefix="pkglayer-base-", dir=session.work) as where:
+    with scratch("base", session.work) as where:
         with session.timings.phase("base"):
             for path in BASE_FILES:
-                session.repo.export(base.commit, path, Path(where))
-        yield Path(where)
+                session.repo.export(base.commit, path, where)
+        yield where

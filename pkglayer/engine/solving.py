@@ -4,7 +4,6 @@ What the state before has is offered from the import cache, so that dropping a r
 repository and a repository that is down does not take away what is layered already.
 """
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -27,6 +26,7 @@ from pkglayer.stages import importer, resolve
 from pkglayer.system import config, layerfiles, rpmhome, rpmmd, rpmmdseed, sack
 from pkglayer.system.blockers import Rank, by_spec
 from pkglayer.system.keyring import Keyring
+from pkglayer.system.scratch import scratch
 
 DIRECT = Detour()
 
@@ -250,13 +250,13 @@ def cached_heads(session: Session, local: Sequence[LocalRpm]) -> Iterator[list[C
         for want in deployment.record.plan.request.wants:
             if want.header_checksum and want.header_checksum not in packages:
                 packages[want.header_checksum] = importer.to_local(session.repo, want)
-    with tempfile.TemporaryDirectory(prefix="pkglayer-heads-", dir=session.work) as where:
-        heads = [write_head(Path(where), rpm.package, rpm.head) for rpm in local]
+    with scratch("heads", session.work) as where:
+        heads = [write_head(where, rpm.package, rpm.head) for rpm in local]
         for package in packages.values():
             try:
                 found = importer.find_imports(session.repo, [package])[0]
             except PkglayerError:
                 continue
             if found is not None:
-                heads.append(write_head(Path(where), found.package, found.head))
+                heads.append(write_head(where, found.package, found.head))
         yield heads

@@ -4,7 +4,6 @@ Reading only: nothing is deployed, locked or written. A commit that is not deplo
 through copies of its package database alone.
 """
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from pkglayer.system import repoprinted, rpmhome, rpmquery
 from pkglayer.system.rpmevr import evr_compare
 from pkglayer.system.rpmhome import DB_PATHS
 from pkglayer.system.rpmquery import Answer
+from pkglayer.system.scratch import scratch
 
 ROLES = ("booted", "pending", "rollback")
 _SHORTEST_CHECKSUM = 6
@@ -97,10 +97,10 @@ def open_state(session: Session, target: Target) -> Iterator[StateView]:
         root = Path(target.deployment.root)
         yield StateView(target, root, rpmhome.find_dbpath(root), whole=True)
         return
-    with tempfile.TemporaryDirectory(prefix="pkglayer-state-") as copy:
+    with scratch("state") as copy:
         for path in DB_PATHS:
-            session.repo.export(target.commit, path, Path(copy))
-        yield StateView(target, Path(copy), rpmhome.find_dbpath(Path(copy)), whole=False)
+            session.repo.export(target.commit, path, copy)
+        yield StateView(target, copy, rpmhome.find_dbpath(copy), whole=False)
 
 
 def list_state(session: Session, which: str, pattern: str) -> tuple[Target, tuple[Nevra, ...]]:

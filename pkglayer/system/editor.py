@@ -2,17 +2,16 @@
 
 import os
 import shlex
-import tempfile
-from pathlib import Path
 
 from pkglayer.system.run import run_on_terminal
+from pkglayer.system.scratch import scratch
 
 
 def edit(text: str, suffix: str) -> str:
     """What became of the text; raises PkglayerError when the editor cannot be started or fails."""
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
-    with tempfile.TemporaryDirectory(prefix="pkglayer-edit-") as where:
-        file = Path(where, f"text{suffix}")
+    with scratch("edit") as where:
+        file = where / f"text{suffix}"
         file.write_text(text)
         run_on_terminal([*shlex.split(editor), str(file)])
         return file.read_text()

@@ -6,7 +6,6 @@ for the time of use into a directory in memory that only root can enter.
 """
 
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from pkglayer.model.signature import (  # noqa: E402
 from pkglayer.system.repo import Repo  # noqa: E402
 from pkglayer.system.repoerrors import ostree_errors  # noqa: E402
 from pkglayer.system.run import CLEAN_ENV, run  # noqa: E402
+from pkglayer.system.scratch import scratch  # noqa: E402
 
 _KEY = "ostree.gpgsigs"
 _ATTRIBUTES = OSTree.GpgSignatureAttr
@@ -49,9 +49,8 @@ class Keys:
 @contextmanager
 def opened_keys(secret: bytes, public: Sequence[bytes] = ()) -> Iterator[Keys]:
     """Unpack keys for the body; raises ConfigError for what is no OpenPGP key."""
-    memory = "/run" if os.access("/run", os.W_OK) else None
-    with tempfile.TemporaryDirectory(prefix="pkglayer-sign-", dir=memory) as directory:
-        home = Path(directory)
+    memory = Path("/run") if os.access("/run", os.W_OK) else None
+    with scratch("sign", memory) as home:
         try:
             for data in filter(None, (secret, *public)):
                 _import(home, data)

@@ -6,12 +6,12 @@ with a `.rpmmacros` of our own is the one place that always counts.
 """
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from pkglayer.model.errors import StateError
+from pkglayer.system.scratch import scratch
 
 DB_PATHS = ("usr/lib/sysimage/rpm", "usr/share/rpm")
 """Where a base may keep its rpmdb, the one in use first; the other is often a link to it."""
@@ -42,15 +42,15 @@ def find_dbpath(root: Path) -> str:
 def private_home(dbpath: str) -> Iterator[Path]:
     """Point HOME at a directory whose `.rpmmacros` sets `%_dbpath` to `/dbpath` for the body."""
     before = os.environ.get("HOME")
-    with tempfile.TemporaryDirectory(prefix="pkglayer-home-") as home:
+    with scratch("home") as home:
         absolute = "/" + dbpath.strip("/")
-        Path(home, ".rpmmacros").write_text(
+        (home / ".rpmmacros").write_text(
             f"%_dbpath {absolute}\n%_keyringpath {absolute}/pubkeys/\n"
             f"%_rpmlock_path {absolute}/.rpm.lock\n%_pkgverify_level none\n"
         )
-        os.environ["HOME"] = home
+        os.environ["HOME"] = str(home)
         try:
-            yield Path(home)
+            yield home
         finally:
             if before is None:
                 del os.environ["HOME"]

@@ -9,7 +9,6 @@ import os
 import shutil
 import sqlite3
 import sys
-import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from pkglayer.model.pkgdiff import ChangelogEntry, matches
 from pkglayer.model.rpmargs import looks_at_files, plan_query
 from pkglayer.system.rpmhome import DB_PATHS, private_home
 from pkglayer.system.run import run
+from pkglayer.system.scratch import scratch
 
 DATABASE = "rpmdb.sqlite"
 _SHA256 = 8
@@ -187,14 +187,14 @@ def readable(root: Path, dbpath: str) -> Iterator[tuple[Path, str]]:
     if not _reader_writes(root / dbpath):
         yield root, dbpath
         return
-    with tempfile.TemporaryDirectory(prefix="pkglayer-rpmdb-") as copy:
-        target = Path(copy, "rpmdb")
+    with scratch("rpmdb") as copy:
+        target = copy / "rpmdb"
         target.mkdir()
         for suffix in ("", "-wal"):
             source = root / dbpath / f"{DATABASE}{suffix}"
             if source.is_file():
                 shutil.copyfile(source, target / source.name)
-        yield Path(copy), "rpmdb"
+        yield copy, "rpmdb"
 
 
 def _reader_writes(directory: Path) -> bool:
