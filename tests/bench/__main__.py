@@ -20,7 +20,7 @@ from tests.bench.extras import Fact
 from tests.bench.fixtures import BaseFixture, Fixtures
 from tests.bench.measure import Sample, measure, run
 from tests.bench.report import Row
-from tests.bench.stage import IMPORTS, Stage, make_stage
+from tests.bench.stage import Stage, make_stage
 
 BASES = (2_000, 30_000, 120_000)
 TOOLS = ("pkglayer", "reference", "floor", "dnf")
@@ -97,7 +97,8 @@ def _measure_base(
             continue
         stage = _prepare(made, base, work, start)
         for case in mine:
-            yield from _measure_case(case, stage, work, wanted)
+            with stage.case():
+                yield from _measure_case(case, stage, work, wanted)
         shutil.rmtree(stage.path)
 
 
@@ -175,10 +176,7 @@ def _make_ready(case: Case, stage: Stage, work: Path) -> None:
     run(PROGRAM, *case.verb, "--quiet", "--sysroot", stage.path)
     commit = stage.deployment.name.split(".")[0]
     run("ostree", "refs", f"--repo={stage.repo}", f"--create=bench/ready-{case.name}", commit)
-    for name in IMPORTS:
-        shutil.copytree(
-            stage.repo / "refs/heads" / name, stage.saved / "heads" / name, dirs_exist_ok=True
-        )
+    stage.keep_imports()
     stage.restore()
     layer = work / f"layer-{case.name}"
     sizes = run("rpm", "-qp", "--nosignature", "--qf=%{LONGSIZE}\n", *case.rpms(stage)).split()

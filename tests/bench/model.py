@@ -39,21 +39,21 @@ class Part:
 
 
 PARTS: Mapping[str, Part] = {
-    "start": Part("start: interpreter, libraries, reading the sysroot, plan", "nothing", 0.27),
-    "offered": Part("solve, warm metadata", "packages on offer", 3e-6),
-    "parsed": Part("metadata, cold", "packages on offer", 15e-6),
+    "start": Part("start: interpreter, libraries, reading the sysroot, plan", "nothing", 0.39),
+    "offered": Part("solve, warm metadata", "packages on offer", 1.1e-6),
+    "parsed": Part("metadata, cold", "packages on offer", 29e-6),
     "files": Part("deployment: hardlinks, directories, /etc (libostree's)", "files of the base",
-                  25e-6),
+                  26.5e-6),
     "packages": Part("the base's rpmdb: read by the solver, copied, added to, hashed",
-                     "packages of the base", 70e-6),
-    "imported": Part("import, once a package version: a file", "files that are imported", 0.12e-3),
-    "megabytes": Part("import: its bytes", "MB that are imported", 3e-3),
+                     "packages of the base", 30e-6),
+    "imported": Part("import, once a package version: a file", "files that are imported", 0.21e-3),
+    "megabytes": Part("import: its bytes", "MB that are imported", 3.7e-3),
     "layered": Part("place imported files: link, tree entry, rpmdb, checks", "files of the layer",
-                    0.2e-3),
-    "scripts": Part("scriptlet: its sandbox", "scriptlets and triggers (their own time besides)",
-                    8e-3),
-    "moved": Part("cleaning up after a state that went, or a new base", "changes of a state", 0.1),
-    "pulled": Part("base upgrade: pull, which asks for every object", "files of the base", 8e-6),
+                    0.15e-3),
+    "scripts": Part("scriptlet: its sandbox, a shell, its record",
+                    "scriptlets and triggers (their own time besides)", 21e-3),
+    "moved": Part("the state before: read and compared", "changes of a layered state", 0.06),
+    "pulled": Part("base upgrade: pull, which asks for every object", "files of the base", 7.3e-6),
 }  # fmt: skip
 
 _STATE = {"start": 1.0, "files": 1.0, "packages": 1.0}

@@ -5,7 +5,8 @@ the same. What a run wrote into the repository goes when its refs go.
 """
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +59,27 @@ class Stage:
     def forget(self) -> None:
         """Drop what is cached beside the repository: metadata and downloads."""
         shutil.rmtree(self.path / f"ostree/deploy/{STATEROOT}/var/cache", ignore_errors=True)
+
+    def keep_imports(self) -> None:
+        """Save the refs of what is imported, so that it stays when the stage is restored."""
+        for name in IMPORTS:
+            shutil.copytree(
+                self.repo / "refs/heads" / name, self.saved / "heads" / name, dirs_exist_ok=True
+            )
+
+    @contextmanager
+    def case(self) -> Iterator[None]:
+        """What the body saves is forgotten after it: the imports of one case are another's garbage,
+        for which it would clean up."""
+        before = self.path / "saved-before"
+        shutil.copytree(self.saved, before)
+        try:
+            yield
+        finally:
+            shutil.rmtree(self.saved)
+            before.rename(self.saved)
+            shutil.rmtree(self.repo / "refs/heads/bench", ignore_errors=True)
+            self.restore()
 
     def chill(self) -> None:
         """Drop the imports, and the ready commits that have the same content objects."""
