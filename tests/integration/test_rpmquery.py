@@ -17,12 +17,10 @@ from pkglayer.model.package import Nevra
 from pkglayer.system import rpmquery
 from pkglayer.system.rpmhome import find_dbpath
 from pkglayer.system.rpmquery import list_different, list_packages, read_changelogs, run_query
-from tests.support.cli import PROJECT
+from tests.support.cli import NOBODY, PROJECT, let_nobody_in
 from tests.support.ostree import Base, make_base
 from tests.support.rpms import build_rpm
 from tests.support.witness import query_rpm
-
-NOBODY = 65534
 
 
 @pytest.fixture(scope="module")
@@ -152,8 +150,7 @@ def test_reads_changelogs_newest_first(shared: Base, root: Path) -> None:
 def test_nobody_can_read_a_database_that_is_not_writable(shared: Base, root: Path) -> None:
     for path in root.rglob("*"):
         path.chmod(path.stat().st_mode & ~0o222 | 0o444)
-    for parent in (root, *root.parents[:3]):
-        parent.chmod(parent.stat().st_mode | 0o555)
+    let_nobody_in(root)
     code = (
         "import sys; from pathlib import Path; from pkglayer.system.rpmquery import list_packages;"
         "print(len(list_packages(Path(sys.argv[1]), sys.argv[2])))"
