@@ -72,8 +72,6 @@ def _read_marks(root: Path, dbpath: str) -> dict[int, str]:
 
     From rpm's own index; nothing where there is none as we know it: then all headers are read.
     """
-    if not (root / dbpath / DATABASE).is_file():
-        raise _no_database(root)
     query = "SELECT Name.hnum, s.key FROM Name LEFT JOIN Sha1header AS s ON s.hnum = Name.hnum"
     with readable(root, dbpath) as (where, path):
         database = f"file:{quote(str(where.absolute() / path / DATABASE))}?mode=ro"
@@ -120,8 +118,6 @@ def run_query(root: Path, dbpath: str, args: Sequence[str]) -> Answer:
     Raises UsageError for arguments that are not a plain query, StateError without a database.
     """
     command = plan_query(args)
-    if not (root / dbpath / DATABASE).is_file():
-        raise _no_database(root)
     with readable(root, dbpath) as (where, path):
         if where != root and looks_at_files(args):
             raise StateError(
@@ -153,9 +149,6 @@ def _read(
     root: Path, dbpath: str, take: Callable[[Any], Value], numbers: Iterable[int] | None = None
 ) -> list[Value]:
     """What `take` makes of each header, or of those with these numbers."""
-    # librpm makes a new database where none is, so look first.
-    if not (root / dbpath / DATABASE).is_file():
-        raise _no_database(root)
     with readable(root, dbpath) as (where, path), private_home(path), complaints() as said:
         rpm.reloadConfig()
         ts = rpm.TransactionSet(str(where.absolute()))
@@ -183,7 +176,12 @@ def _damaged(root: Path, dbpath: str, lines: Sequence[str]) -> StateError:
 
 @contextmanager
 def readable(root: Path, dbpath: str) -> Iterator[tuple[Path, str]]:
-    """(root, dbpath) under which librpm can read the database without writing beside it."""
+    """(root, dbpath) under which librpm can read the database without writing beside it.
+
+    Raises StateError where there is none: librpm would make a new one.
+    """
+    if not (root / dbpath / DATABASE).is_file():
+        raise _no_database(root)
     if not _reader_writes(root / dbpath):
         yield root, dbpath
         return
