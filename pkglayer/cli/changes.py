@@ -70,7 +70,7 @@ def install(
     """
     from pkglayer.engine import verbs
 
-    with common.changing(tuple(no_gpg_check or ()), only_plans=common.dry_run) as session:
+    with common.changing(tuple(no_gpg_check or ())) as session:
         outcome = verbs.install(
             session, specs, recommends=recommends, allow_inactive=allow_inactive,
             on_conflict=on_conflict, exclude=exclude or (), base_updates=allow_base_updates,
@@ -99,7 +99,7 @@ def uninstall(
     if bool(specs) == all_requests:
         raise UsageError("name the requests to drop, or give --all",
                          hint="pkglayer status lists them")  # fmt: skip
-    with common.changing(only_plans=common.dry_run) as session:
+    with common.changing() as session:
         show(common, session, verbs.uninstall(session, specs or [], all_requests=all_requests))
 
 
@@ -146,7 +146,7 @@ def rebase(
     """
     from pkglayer.engine import verbs
 
-    with common.changing(only_plans=common.dry_run) as session:
+    with common.changing() as session:
         show(common, session, verbs.rebase(session, refspec))
 
 
@@ -160,7 +160,7 @@ def deploy(
     """
     from pkglayer.engine import verbs
 
-    with common.changing() as session:
+    with common.changing(only_plans=False) as session:
         show(common, session, verbs.deploy(session, which))
 
 
@@ -173,7 +173,7 @@ def reconcile(common: Common) -> None:
     from pkglayer.engine import verbs
     from pkglayer.engine.notices import lost_notices
 
-    with common.changing(only_plans=common.dry_run) as session:
+    with common.changing() as session:
         for text in lost_notices(session):
             session.progress.note(text)
         done = verbs.reconcile(session)
@@ -197,7 +197,7 @@ def pin_version(
     """
     from pkglayer.engine import verbs
 
-    with common.changing(only_plans=common.dry_run) as session:
+    with common.changing() as session:
         show(common, session, verbs.pin_version(session, spec, version))
 
 
@@ -205,7 +205,7 @@ def unpin_version(common: Common, spec: Request) -> None:
     """Let a request have any version again. Example: pkglayer unpin-version nginx"""
     from pkglayer.engine import verbs
 
-    with common.changing(only_plans=common.dry_run) as session:
+    with common.changing() as session:
         show(common, session, verbs.pin_version(session, spec, ""))
 
 

@@ -89,15 +89,16 @@ class Common:
 
     @contextmanager
     def changing(
-        self, no_gpg_check: tuple[str, ...] = (), *, only_plans: bool = False
+        self, no_gpg_check: tuple[str, ...] = (), *, only_plans: bool | None = None
     ) -> "Iterator[Session]":
         """A session that may change the system; libraries that print do so to stderr.
 
-        Where the verb `only_plans` (in a dry run, say) it needs no root.
+        Where the verb `only_plans`, by default in a dry run, it needs no root.
         """
         from pkglayer.engine.changing import changing, rehearsing
 
-        begin = rehearsing if only_plans and os.geteuid() != 0 else changing
+        plans = self.dry_run if only_plans is None else only_plans
+        begin = rehearsing if plans and os.geteuid() != 0 else changing
         with (
             _reader_gone_is_told(),
             _library_output_to_stderr(),

@@ -51,7 +51,7 @@ def rollback(common: Common) -> None:
     """
     from pkglayer.engine import upkeep
 
-    with common.changing(only_plans=common.dry_run) as session:
+    with common.changing() as session:
         newest = upkeep.rollback(session)
         if common.as_json:
             print_json({"checksum": newest.checksum, "version": newest.base.version})
@@ -90,7 +90,7 @@ def cleanup(
     """
     from pkglayer.engine import upkeep
 
-    with common.changing() as session:
+    with common.changing(only_plans=False) as session:
         done = upkeep.cleanup(
             session, pending=pending, rollback=rollback, cache=cache, metadata=metadata
         )
@@ -120,7 +120,7 @@ def cleaned_text(states: list[str], refs: int, freed: int, dry_run: bool) -> str
 def _set_pin(common: Common, which: str, pinned: bool) -> None:
     from pkglayer.engine import upkeep
 
-    with common.changing(only_plans=common.dry_run) as session:
+    with common.changing() as session:
         found = upkeep.set_pin(session, which, pinned)
     if common.as_json:
         print_json({"checksum": found.checksum, "pinned": pinned})
@@ -143,7 +143,7 @@ def repair(common: Common) -> None:
         engine.REPOSITORY: "The record comes from the repository",
         engine.REQUESTS: "The state is built again from its requests",
     }
-    with common.changing() as session:
+    with common.changing(only_plans=False) as session:
         done = engine.repair(session)
         if common.as_json:
             repaired = bool(done.problem) and not common.dry_run

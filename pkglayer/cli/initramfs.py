@@ -36,7 +36,7 @@ def initramfs(
     if arg and not enable:
         raise UsageError("--arg is for the initramfs that --enable makes", hint="add --enable")
     if enable or disable:
-        with common.changing(only_plans=common.dry_run) as session:
+        with common.changing() as session:
             show(common, session, kernel.set_initramfs(session, enable=enable, args=arg or ()))
         return
     with common.reading() as session:

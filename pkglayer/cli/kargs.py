@@ -63,7 +63,7 @@ def kargs(
         return
     if state:
         raise UsageError("only the next boot's arguments can be changed", hint="omit --state")
-    with common.changing(only_plans=common.dry_run) as session:
+    with common.changing() as session:
         done = kernel.change(session, changes, editor=editor)
         _show(common, session, done)
 

@@ -83,7 +83,7 @@ def apply(common: Common) -> None:
     from pkglayer.cli.changes import show
     from pkglayer.engine import verbs
 
-    with common.changing(only_plans=common.dry_run) as session:
+    with common.changing() as session:
         show(common, session, verbs.apply_layers(session))
 
 

@@ -54,7 +54,7 @@ def apply(
     from pkglayer.engine import locking
 
     parsed = read_lock(lock)
-    with common.changing() as session:
+    with common.changing(only_plans=False) as session:
         show(common, session, locking.apply_lock(session, parsed, rpms))
 
 
@@ -68,7 +68,7 @@ def verify(common: Common, state: State = "") -> None:
     from pkglayer.engine import locking
     from pkglayer.model.errors import SignatureError
 
-    with common.changing() as session:
+    with common.changing(only_plans=False) as session:
         done = locking.verify(session, state)
     signature = done.signature
     if common.as_json:

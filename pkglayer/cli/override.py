@@ -44,7 +44,7 @@ def replace_packages(
     """
     from pkglayer.engine import overrides
 
-    with common.changing(tuple(no_gpg_check or ()), only_plans=common.dry_run) as session:
+    with common.changing(tuple(no_gpg_check or ())) as session:
         show(common, session, overrides.replace(session, specs, repo=repo))
 
 
@@ -61,7 +61,7 @@ def remove_packages(
     """
     from pkglayer.engine import overrides
 
-    with common.changing(only_plans=common.dry_run) as session:
+    with common.changing() as session:
         outcome = overrides.remove(session, names, with_dependents=with_dependents)
         show(common, session, outcome)
 
@@ -84,5 +84,5 @@ def reset_packages(
     if bool(names) == everything:
         raise UsageError("name the overrides to drop, or give --all",
                          hint="pkglayer status lists them")  # fmt: skip
-    with common.changing(only_plans=common.dry_run) as session:
+    with common.changing() as session:
         show(common, session, overrides.reset(session, names or [], everything=everything))

@@ -50,7 +50,7 @@ def refresh_md(common: Common) -> None:
     """Fetch the repositories' metadata anew. Example: pkglayer refresh-md"""
     from pkglayer.engine import upkeep
 
-    with common.changing() as session:
+    with common.changing(only_plans=False) as session:
         rows = upkeep.refresh_md(session)
     if common.as_json:
         print_json([{"id": i, "problem": p, "timestamp": t} for i, p, t in rows])

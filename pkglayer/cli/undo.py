@@ -28,7 +28,7 @@ def undo(
     from pkglayer.cli.changes import show
     from pkglayer.engine import undo as engine
 
-    with common.changing(only_plans=common.dry_run) as session:
+    with common.changing() as session:
         done = engine.undo(session, number)
         if not common.as_json:
             print_text(render_undone(done))
