@@ -5,6 +5,7 @@ The work directory is on the repository's file system, since it is made of links
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from pkglayer.engine.session import Session, merge_root
 from pkglayer.model.deployment import Deployment
@@ -109,14 +110,14 @@ def _database_size(session: Session, commit: str) -> int:
 
 def _count_directories(session: Session, commit: str) -> int:
     """Of a base; counted once. One that is not here whole has about as many as the one in use."""
-    path = session.cachedir / "directories.json"
-    with suppress(StateError, ValueError, TypeError):
-        known = read_state(path) or {}
-        if commit in known:
-            return int(known[commit])
+    known = _read_counted(session)
+    if commit in known:
+        return known[commit]
+    with suppress(StateError):
         number = session.repo.count_directories(session.repo.read_commit(commit).tree)
         with suppress(OSError):
-            write_state(path, {**dict([*known.items()][-COUNTED:]), commit: number})
+            kept = dict([*known.items()][-COUNTED:])
+            write_state(_counted_path(session), {**kept, commit: number})
         return number
     current = session.sysroot.newest.base.commit
     return _count_directories(session, current) if commit != current else 0
@@ -124,10 +125,18 @@ def _count_directories(session: Session, commit: str) -> int:
 
 def known_directories(session: Session) -> int:
     """Of the base in use, about those of any state on it; 0 where nobody counted them yet."""
+    return _read_counted(session).get(session.sysroot.newest.base.commit, 0)
+
+
+def _counted_path(session: Session) -> Path:
+    return session.cachedir / "directories.json"
+
+
+def _read_counted(session: Session) -> dict[str, int]:
+    """Directories by commit; nothing where the file is none of ours."""
     with suppress(StateError, ValueError, TypeError):
-        known = read_state(session.cachedir / "directories.json") or {}
-        return int(known.get(session.sysroot.newest.base.commit, 0))
-    return 0
+        return {c: int(n) for c, n in (read_state(_counted_path(session)) or {}).items()}
+    return {}
 
 
 def _boot(session: Session, commit: str) -> Iterator[Need]:
