@@ -5,7 +5,6 @@ ever. Nothing is trusted more for it: the copy is the user's own, and loading ve
 """
 
 import shutil
-import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 from pkglayer.log import log
 from pkglayer.system.privatedir import open_private
 from pkglayer.system.rpmmdconf import Repository
+from pkglayer.system.scratch import scratch
 
 INDEX = "repodata/repomd.xml"
 
@@ -38,8 +38,8 @@ def _time(directory: Path) -> float:
 def _copy(source: Path, target: Path) -> None:
     """Whole or not at all; times are kept, since they say when metadata expires."""
     where = open_private(target.parent)
-    with tempfile.TemporaryDirectory(prefix=".seed-", dir=where) as work:
-        copied = shutil.copytree(source / "repodata", Path(work) / "repodata")
+    with scratch("seed", where) as work:
+        copied = shutil.copytree(source / "repodata", work / "repodata")
         shutil.rmtree(target / "repodata", ignore_errors=True)
         target.mkdir(mode=0o700, exist_ok=True)
         copied.rename(target / "repodata")
