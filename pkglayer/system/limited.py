@@ -88,10 +88,10 @@ def run_all_limited(
                     if data := os.read(key.fd, 1 << 16):
                         _hear(child, data, on_report)
                         continue
-                    selector.unregister(key.fd)
-                    os.close(key.fd)
                     _, status = os.waitpid(child.pid, 0)
                     del running[key.fd]
+                    selector.unregister(key.fd)
+                    os.close(key.fd)
                     good = child.answer and not status
                     found[child.number] = child.answer[0] if good else Died(_how(status, limits))
         finally:

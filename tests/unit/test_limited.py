@@ -105,6 +105,30 @@ def test_real_interrupt_is_not_delayed() -> None:
     timer.join()
 
 
+def test_interrupt_while_a_child_takes_long_to_end(tmp_path: Path) -> None:
+    """It has said its last word: its end of the pipe is closed, and it lives on."""
+    number = tmp_path / "pid"
+
+    def linger(report: Report) -> None:
+        number.write_text(str(os.getpid()))
+        os.closerange(3, 100)
+        time.sleep(60)
+
+    def stop() -> None:
+        while not number.exists():
+            time.sleep(0.01)
+        time.sleep(0.3)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    stopper = threading.Thread(target=stop)
+    stopper.start()
+    with pytest.raises(KeyboardInterrupt):
+        run_limited(linger, limits=LIMITS)
+    stopper.join()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(number.read_text()), 0)
+
+
 def test_nothing_of_the_child_s_memory_is_seen_here() -> None:
     seen: list[int] = []
     run_limited(lambda report: seen.append(1), limits=LIMITS)
