@@ -20,7 +20,6 @@ from pkglayer.system.objectwriter import ObjectWriter
 from pkglayer.system.overlayroot import Root
 from pkglayer.system.repo import Repo
 from pkglayer.system.repolabels import label_tree, load_policy
-from pkglayer.system.repotree import Tree
 
 TMPFILES_PATH = "usr/lib/tmpfiles.d/zz-pkglayer.conf"
 """Late in order, so that a package's own tmpfiles.d line for a path wins."""
@@ -223,5 +222,5 @@ def _xattrs(path: Path) -> Xattrs:
 
 def _put_parents(root: Root, path: str) -> None:
     for parent in parents(path):
-        if not isinstance(root.tree.find(parent), Tree):
+        if not root.tree.has_dir(parent):
             root.tree.put_dir(parent, root.repo.write_dirmeta(0o755))

@@ -31,20 +31,20 @@ class LinkDir:
     def put_file(self, path: str, checksum: str) -> None:
         """Show a content object at a path, in place of whatever was there."""
         target = self._target(path)
-        source = self.repo.object_path(checksum)
+        source = self.repo.object_name(checksum)
         try:
             os.link(source, target, follow_symlinks=False)
         except FileExistsError:
-            _clear(target)
+            _clear(Path(target))
             os.link(source, target, follow_symlinks=False)
         except OSError as e:
             if e.errno != errno.EMLINK:
                 raise
-            _copy(source, target)
+            _copy(Path(source), Path(target))
 
     def put_dir(self, path: str, info: FileInfo) -> None:
         """Make a directory, or give it other attributes."""
-        target = self._target(path)
+        target = Path(self._target(path))
         if target.is_symlink() or not target.is_dir():
             _clear(target)
             target.mkdir()
@@ -53,16 +53,16 @@ class LinkDir:
 
     def put_whiteout(self, path: str) -> None:
         """Hide what a lower layer has at a path."""
-        target = self._target(path)
+        target = Path(self._target(path))
         _clear(target)
         os.mknod(target, stat.S_IFCHR, os.makedev(0, 0))
 
-    def _target(self, path: str) -> Path:
+    def _target(self, path: str) -> str:
         parent = path.rpartition("/")[0]
         if parent not in self._made:
             info = self.dirmeta(parent) or FileInfo(stat.S_IFDIR | 0o755, 0, 0, 0, "", ())
             self.put_dir(parent, info)
-        return Path(f"{self.path}/{path}")
+        return f"{self.path}/{path}"
 
 
 def _clear(target: Path) -> None:

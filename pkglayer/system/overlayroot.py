@@ -148,7 +148,9 @@ class Root:
             self.tmpfiles += placement.tmpfiles
             self._note(package, entry, placement)
             if placement.path:
-                self._put(package, entry, placement.path, checksums.get(entry.path, ""))
+                self._put(
+                    package, nevra, entry, placement.path, checksums.get(entry.path, "")
+                )
             if placement.rule.action == "factory":
                 self._put_var(entry, checksums.get(entry.path, ""))
 
@@ -164,38 +166,43 @@ class Root:
                 Note(str(package.header.nevra), f"{entry.path} -> /{where.path}", where.rule.reason)
             )
 
-    def _put(self, package: Imported, entry: FileEntry, path: str, checksum: str) -> None:
-        owner = str(package.header.nevra)
-        for parent in pathmap.parents(path):
-            if not isinstance(self.tree.find(parent), Tree):
-                self._check_free(parent, owner, want_dir=True)
-                self.tree.put_dir(parent, self.repo.write_dirmeta(0o755))
-                self._implied[parent] = owner
+    def _put(
+        self, package: Imported, owner: str, entry: FileEntry, path: str, checksum: str
+    ) -> None:
+        if not self.tree.has_dir(path.rpartition("/")[0]):
+            self._make_parents(path, owner)
+        found = self.tree.find(path)
         if stat.S_ISDIR(entry.mode):
-            self._check_free(path, owner, want_dir=True)
+            self._check_free(path, found, owner, want_dir=True)
             self.tree.put_dir(path, checksum)
             self._layer.put_dir(path, self.repo.read_dirmeta(checksum))
         else:
-            self._check_free(path, owner, want_dir=False)
-            self._note_replaced(owner, entry, path, checksum)
-            path = self._keep_config(package, entry, path, checksum)
-            if not path:
-                return
+            self._check_free(path, found, owner, want_dir=False)
+            if isinstance(found, str) and found != checksum and path not in self.placed:
+                self._note_replaced(owner, entry)
+                path = self._keep_config(package, entry, path, found)
+                if not path:
+                    return
             self.tree.put_file(path, checksum)
             self._layer.put_file(path, checksum)
         self.placed[path] = owner
 
-    def _note_replaced(self, owner: str, entry: FileEntry, path: str, checksum: str) -> None:
+    def _make_parents(self, path: str, owner: str) -> None:
+        for parent in pathmap.parents(path):
+            if not self.tree.has_dir(parent):
+                self._check_free(parent, self.tree.find(parent), owner, want_dir=True)
+                self.tree.put_dir(parent, self.repo.write_dirmeta(0o755))
+                self._implied[parent] = owner
+
+    def _note_replaced(self, owner: str, entry: FileEntry) -> None:
         """A file of the base that gives way without being anybody's, as rpm has it, is told of;
         for configuration files `_keep_config` does so."""
-        found = self.tree.find(path)
-        if not isinstance(found, str) or found == checksum or path in self.placed:
-            return
         if not entry.flags & FileFlag.CONFIG and entry.path not in self.leaving:
             self.notes.append(Note(owner, entry.path, "takes the place of the base's own file"))
 
-    def _check_free(self, path: str, owner: str, *, want_dir: bool) -> None:
-        found = self.tree.find(path)
+    def _check_free(
+        self, path: str, found: str | Tree | None, owner: str, *, want_dir: bool
+    ) -> None:
         if found is None or isinstance(found, Tree) == want_dir:
             return
         other = self.placed.get(path) or self._implied.get(path, "the base")
@@ -209,12 +216,10 @@ class Root:
             },
         )
 
-    def _keep_config(self, package: Imported, entry: FileEntry, path: str, checksum: str) -> str:
-        """A file that is there already and is nobody's: rpm's rule for configuration files."""
-        found = self.tree.find(path)
-        if not (entry.flags & FileFlag.CONFIG) or not isinstance(found, str) or found == checksum:
-            return path
-        if path in self.placed:
+    def _keep_config(self, package: Imported, entry: FileEntry, path: str, found: str) -> str:
+        """Where a file goes whose path the base has with other content `found`: rpm's rule for
+        configuration files; "" where it does not go anywhere."""
+        if not entry.flags & FileFlag.CONFIG:
             return path
         nevra = str(package.header.nevra)
         if before := self.pristine.get(entry.path):

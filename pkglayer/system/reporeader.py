@@ -32,6 +32,7 @@ class RepoReader:
     def __init__(self, handle: Any) -> None:
         self.handle = handle
         self.path = Path(handle.get_path().get_path())
+        self._objects = f"{self.path}/objects"
         self._trees: dict[str, DirTree] = {}
 
     # --- refs and commits ------------------------------------------------------------------
@@ -178,7 +179,11 @@ class RepoReader:
 
     def object_path(self, checksum: str) -> Path:
         """Where a content object lies; in a `bare` repository it is the file itself."""
-        return Path(f"{self.path}/objects/{checksum[:2]}/{checksum[2:]}.file")
+        return Path(self.object_name(checksum))
+
+    def object_name(self, checksum: str) -> str:
+        """The same as text: a Path for each of many files takes as long as a link to it."""
+        return f"{self._objects}/{checksum[:2]}/{checksum[2:]}.file"
 
     @property
     def min_free_space(self) -> int:

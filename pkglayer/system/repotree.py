@@ -17,17 +17,35 @@ class Tree:
 
     def find(self, path: str) -> "str | Tree | None":
         """A file's checksum, a directory as a Tree, or None."""
-        node = self.handle
-        parts = [p for p in path.split("/") if p]
-        for number, part in enumerate(parts):
+        above, _, name = path.strip("/").rpartition("/")
+        if not name:
+            return Tree(self.handle)
+        node = self._directory(above)
+        if node is None:
+            return None
+        try:
+            _, checksum, below = node.lookup(name)
+        except GLib.Error:
+            return None
+        return str(checksum) if below is None else Tree(below)
+
+    def has_dir(self, path: str) -> bool:
+        """Whether a directory is there."""
+        return self._directory(path.strip("/")) is not None
+
+    def _directory(self, path: str) -> Any:
+        """The node of a directory, remembered until something is removed; None if there is none."""
+        if path not in self._nodes:
+            above, _, name = path.rpartition("/")
+            node = self._directory(above)
             try:
-                _, checksum, below = node.lookup(part)
+                below = node.lookup(name)[2] if node else None
             except GLib.Error:
-                return None
+                below = None
             if below is None:
-                return str(checksum) if number == len(parts) - 1 else None
-            node = below
-        return Tree(node)
+                return None
+            self._nodes[path] = below
+        return self._nodes[path]
 
     @property
     def metadata(self) -> str:
@@ -64,12 +82,7 @@ class Tree:
 
     def _parent(self, path: str, allow_missing: bool = False) -> tuple[Any, str]:
         above, _, name = path.strip("/").rpartition("/")
-        if above in self._nodes:
-            return self._nodes[above], name
-        found = self.find(above)
-        if isinstance(found, Tree):
-            self._nodes[above] = found.handle
-            return found.handle, name
-        if allow_missing:
-            return None, name
-        raise DeployError(f"/{above} is not a directory in the tree")
+        node = self._directory(above)
+        if node is None and not allow_missing:
+            raise DeployError(f"/{above} is not a directory in the tree")
+        return node, name
