@@ -2,7 +2,7 @@
 
 An error says what happened and why in `message`, what to do next in `hint`, and carries the same
 facts for programs in `data`. They are raised where the fault is found and printed once, in
-`pkglayer.__main__`.
+`pkglayer.cli.program`.
 """
 
 from collections.abc import Mapping

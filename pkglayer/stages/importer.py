@@ -115,11 +115,11 @@ def import_packages(
     _check_space(repo, [header for header, _ in opened])
     with repo.transaction():
         with repo.content() as writer:
-            unpacked = _unpack_all(writer, rpms, opened, progress)
+            trees = _unpack_all(repo, writer, rpms, opened, progress)
         # After their content: without fsync libostree puts commits in place at once.
         done = [
-            _commit(repo, package, header, head, files)
-            for (package, _), (header, head), files in zip(rpms, opened, unpacked, strict=True)
+            _commit(repo, package, header, head, tree)
+            for (package, _), (header, head), tree in zip(rpms, opened, trees, strict=True)
         ]
     # Last: whatever goes by these refs finds the others there, wherever a run is killed.
     for imported in done:
@@ -154,12 +154,14 @@ def _open(package: Package, file: BinaryIO) -> tuple[Header, bytes]:
 
 
 def _unpack_all(
+    repo: Repo,
     writer: ObjectWriter,
     rpms: Sequence[tuple[Package, BinaryIO]],
     opened: Sequence[tuple[Header, bytes]],
     progress: Progress,
-) -> list[list[tuple[str, str]]]:
-    """Write the content of all payloads on all processors; (path, checksum) of each file."""
+) -> list[Tree]:
+    """Write the content of all payloads on all processors, and the tree of each package as soon as
+    its content is known; returns the trees."""
     jobs, owners = [], []
     whole = sum(_cost(header) for header, _ in opened)
     for number, ((_, file), (header, head)) in enumerate(zip(rpms, opened, strict=True)):
@@ -173,16 +175,19 @@ def _unpack_all(
         ]
         owners += [number] * len(parts)
     left = Counter(owners)
+    found: list[list[tuple[str, str]]] = [[] for _ in rpms]
+    trees: dict[int, Tree] = {}
 
-    def on_done(job: int) -> None:
-        left[owners[job]] -= 1
-        if not left[owners[job]]:
+    def on_done(job: int, rows: list[tuple[str, str]]) -> None:
+        number = owners[job]
+        left[number] -= 1
+        found[number] += rows
+        if not left[number]:
+            trees[number] = _write_tree(repo, *opened[number], found[number])
             progress.advance()
 
-    found: list[list[tuple[str, str]]] = [[] for _ in rpms]
-    for number, rows in zip(owners, workers.run_all(jobs, on_done), strict=True):
-        found[number] += rows
-    return found
+    workers.run_all(jobs, on_done)
+    return [trees[number] for number in range(len(rpms))]
 
 
 def _cost(header: Header) -> int:
@@ -213,15 +218,18 @@ def _unpack(
         return [(path, get()) for path, get in found]
 
 
-def _commit(
-    repo: Repo, package: Package, header: Header, head: bytes, files: Sequence[tuple[str, str]]
-) -> Imported:
+def _write_tree(repo: Repo, header: Header, head: bytes, files: Sequence[tuple[str, str]]) -> Tree:
     tree = repo.open_tree(None)
     tree.put_dir("tree", repo.write_dirmeta(0o755))
     _write_dirs(repo, tree, header)
     for path, checksum in files:
         tree.put_file("tree" + path, checksum)
     tree.put_file("rpm", repo.write_file([head], len(head), 0o644))
+    repo.write_tree(tree)
+    return tree
+
+
+def _commit(repo: Repo, package: Package, header: Header, head: bytes, tree: Tree) -> Imported:
     commit = repo.write_commit(
         tree,
         parent=None,

@@ -27,9 +27,10 @@ from pkglayer.model.signature import (  # noqa: E402
     VALID,
     Checked,
 )
+from pkglayer.system.become import CLEAN_ENV  # noqa: E402
 from pkglayer.system.repo import Repo  # noqa: E402
 from pkglayer.system.repoerrors import ostree_errors  # noqa: E402
-from pkglayer.system.run import CLEAN_ENV, run  # noqa: E402
+from pkglayer.system.run import run  # noqa: E402
 from pkglayer.system.scratch import scratch  # noqa: E402
 
 _KEY = "ostree.gpgsigs"

@@ -6,13 +6,13 @@ with a `.rpmmacros` of our own is the one place that always counts.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from pkglayer.model.errors import StateError
-from pkglayer.system.scratch import scratch
 
+DATABASE = "rpmdb.sqlite"
 DB_PATHS = ("usr/lib/sysimage/rpm", "usr/share/rpm")
 """Where a base may keep its rpmdb, the one in use first; the other is often a link to it."""
 
@@ -41,6 +41,8 @@ def find_dbpath(root: Path) -> str:
 @contextmanager
 def private_home(dbpath: str) -> Iterator[Path]:
     """Point HOME at a directory whose `.rpmmacros` sets `%_dbpath` to `/dbpath` for the body."""
+    from pkglayer.system.scratch import scratch  # a quick query does without
+
     before = os.environ.get("HOME")
     with scratch("home") as home:
         absolute = "/" + dbpath.strip("/")
@@ -56,3 +58,21 @@ def private_home(dbpath: str) -> Iterator[Path]:
                 del os.environ["HOME"]
             else:
                 os.environ["HOME"] = before
+
+
+def reader_writes(directory: Path) -> bool:
+    """Whether SQLite would have to write a shared memory file to read the database in there."""
+    with (directory / DATABASE).open("rb") as file:
+        header = file.read(20)
+    # Byte 18 of the header is 2 in write-ahead mode (SQLite's file format, section 1.3).
+    if len(header) < 20 or header[18] != 2:
+        return False
+    return os.access(directory, os.W_OK) or not (directory / f"{DATABASE}-shm").exists()
+
+
+def to_command(root: Path, dbpath: str, args: Sequence[str]) -> list[str]:
+    """The command that asks `rpm` about the tree at `root`.
+
+    No privilege is needed: for queries rpm puts the root in front of paths, without chroot.
+    """
+    return ["rpm", f"--root={root.absolute()}", f"--dbpath=/{dbpath}", *args]

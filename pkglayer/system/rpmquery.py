@@ -24,11 +24,16 @@ from pkglayer.model.errors import StateError
 from pkglayer.model.package import Nevra
 from pkglayer.model.pkgdiff import ChangelogEntry, matches
 from pkglayer.model.rpmargs import looks_at_files, plan_query
-from pkglayer.system.rpmhome import DB_PATHS, private_home
+from pkglayer.system.rpmhome import (
+    DATABASE,
+    DB_PATHS,
+    private_home,
+    reader_writes,
+    to_command,
+)
 from pkglayer.system.run import run
 from pkglayer.system.scratch import scratch
 
-DATABASE = "rpmdb.sqlite"
 _SHA256 = 8
 """rpm's number of the algorithm (PGPHASHALGO_SHA256)."""
 _OTHER_FORMATS = {"Packages.db": "ndb", "Packages": "Berkeley DB"}
@@ -125,9 +130,7 @@ def run_query(root: Path, dbpath: str, args: Sequence[str]) -> Answer:
                 "files would have to write to it",
                 hint="ask for packages by name, or query the running system with rpm itself",
             )
-        # No privilege is needed: for queries rpm puts the root in front of paths, without chroot.
-        place = [f"--root={where.absolute()}", f"--dbpath=/{path}"]
-        done = run(["rpm", *place, *command], check=False)
+        done = run(to_command(where, path, command), check=False)
     return Answer(done.returncode, done.stdout, done.stderr)
 
 
@@ -182,7 +185,7 @@ def readable(root: Path, dbpath: str) -> Iterator[tuple[Path, str]]:
     """
     if not (root / dbpath / DATABASE).is_file():
         raise _no_database(root)
-    if not _reader_writes(root / dbpath):
+    if not reader_writes(root / dbpath):
         yield root, dbpath
         return
     with scratch("rpmdb") as copy:
@@ -193,16 +196,6 @@ def readable(root: Path, dbpath: str) -> Iterator[tuple[Path, str]]:
             if source.is_file():
                 shutil.copyfile(source, target / source.name)
         yield copy, "rpmdb"
-
-
-def _reader_writes(directory: Path) -> bool:
-    """Whether SQLite would have to write a shared memory file to read this database."""
-    with (directory / DATABASE).open("rb") as file:
-        header = file.read(20)
-    # Byte 18 of the header is 2 in write-ahead mode (SQLite's file format, section 1.3).
-    if len(header) < 20 or header[18] != 2:
-        return False
-    return os.access(directory, os.W_OK) or not (directory / f"{DATABASE}-shm").exists()
 
 
 @contextmanager

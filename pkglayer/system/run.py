@@ -11,8 +11,7 @@ from pathlib import Path
 
 from pkglayer.log import log
 from pkglayer.model.errors import PkglayerError
-
-CLEAN_ENV = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
+from pkglayer.system.become import CLEAN_ENV
 
 
 def run(

@@ -7,14 +7,16 @@ by `run`.
 
 import json
 import os
+import selectors
 import signal
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from pkglayer.model.errors import PackageError, PkglayerError
 
 Job = Callable[[], Any]
+_PIPE = 1 << 16
 
 
 def count_processors() -> int:
@@ -22,15 +24,17 @@ def count_processors() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def run_all(jobs: Sequence[tuple[int, Job]], on_done: Callable[[int], None]) -> list[Any]:
-    """Run (cost, job) pairs and return the results in their order; `on_done` is told the number of
-    each that is done.
+def run_all(jobs: Sequence[tuple[int, Job]], on_done: Callable[[int, Any], None]) -> None:
+    """Run (cost, job) pairs; `on_done` gets the number and the result of each when it is done.
 
-    The costliest begin first, spread evenly. One job, or one processor, needs no child.
+    The costliest begin first, spread evenly. One job, or one processor, needs no child. What
+    `on_done` does here happens while the children go on.
     """
     lanes = min(len(jobs), count_processors())
     if lanes < 2:
-        return [_told(number, job, on_done) for number, (_, job) in enumerate(jobs)]
+        for number, (_, job) in enumerate(jobs):
+            on_done(number, job())
+        return
     plan: list[list[int]] = [[] for _ in range(lanes)]
     loads = [0] * lanes
     for number in sorted(range(len(jobs)), key=lambda n: (-jobs[n][0], n)):
@@ -38,13 +42,7 @@ def run_all(jobs: Sequence[tuple[int, Job]], on_done: Callable[[int], None]) -> 
         plan[lane].append(number)
         loads[lane] += jobs[number][0] + 1
     children = [_start([(n, jobs[n][1]) for n in lane]) for lane in plan]
-    return _collect(children, len(jobs), on_done)
-
-
-def _told(number: int, job: Job, on_done: Callable[[int], None]) -> Any:
-    result = job()
-    on_done(number)
-    return result
+    _collect(children, len(jobs), on_done)
 
 
 def _start(jobs: Sequence[tuple[int, Job]]) -> tuple[int, int]:
@@ -78,28 +76,44 @@ def _live(jobs: Sequence[tuple[int, Job]], write: int) -> None:
 
 
 def _collect(
-    children: Sequence[tuple[int, int]], count: int, on_done: Callable[[int], None]
-) -> list[Any]:
-    results: dict[int, Any] = {}
-    left = list(children)
+    children: Sequence[tuple[int, int]], count: int, on_done: Callable[[int, Any], None]
+) -> None:
+    left = [child for child, _ in children]
     try:
-        for child, read in children:
-            with os.fdopen(read) as source:
-                for text in source:
-                    number, result, failure = json.loads(text)
-                    if failure:
-                        raise _to_error(*failure)
-                    results[number] = result
-                    on_done(number)
-            os.waitpid(child, 0)
-            left.remove((child, read))
+        for text in _read_lines([read for _, read in children]):
+            number, result, failure = json.loads(text)
+            if failure:
+                raise _to_error(*failure)
+            count -= 1
+            on_done(number, result)
+        while left:
+            os.waitpid(left[-1], 0)
+            left.pop()
     finally:
-        for child, _ in left:
+        for child in left:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
-    if len(results) != count:
+    if count:
         raise PkglayerError("a child process that unpacked packages died")
-    return [results[number] for number in range(count)]
+
+
+def _read_lines(sources: Sequence[int]) -> Iterator[bytes]:
+    """Whole lines from several pipes as they come, until all have ended; closes them."""
+    parts = dict.fromkeys(sources, b"")
+    try:
+        with selectors.DefaultSelector() as ready:
+            for source in sources:
+                ready.register(source, selectors.EVENT_READ)
+            while ready.get_map():
+                for key, _ in ready.select():
+                    data = os.read(key.fd, _PIPE)
+                    if not data:
+                        ready.unregister(key.fd)
+                    *lines, parts[key.fd] = (parts[key.fd] + data).split(b"\n")
+                    yield from lines
+    finally:
+        for source in sources:
+            os.close(source)
 
 
 def _to_error(what: str | int, why: str, file: str | None = None) -> Exception:

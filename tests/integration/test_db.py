@@ -3,12 +3,16 @@
 import hashlib
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from pkglayer.cli.quick import plan_command
+from pkglayer.system.bootentries import find_roots
+from pkglayer.system.sysroot import open_sysroot
 from tests.support.cli import NOBODY, PROJECT, let_nobody_in, query_pkglayer, run_pkglayer
 from tests.support.ostree import Base, commit_base_update, make_base, make_sysroot, run_ostree
 from tests.support.repos import make_repo, repo_file
@@ -177,6 +181,64 @@ def test_query_of_states(world: World) -> None:
     data = query_pkglayer("db", "query", "0", "--", "--requires", "foo", sysroot=world.sysroot)
     assert "libfoo" in data["output"].splitlines()
     assert data["exit_code"] == 0
+
+
+@pytest.mark.parametrize("query", [["-qa"], ["--requires", "foo"], ["absent"], ["-V", "libfoo"]])
+def test_the_short_way_says_what_the_long_way_says(world: World, query: list[str]) -> None:
+    def ask(*words: str) -> tuple[int, list[str], str]:
+        done = run_pkglayer("db", "query", *words, "--", *query, sysroot=world.sysroot, check=False)
+        return done.returncode, sorted(done.stdout.splitlines()), done.stderr
+
+    for number in ("0", "1"):
+        assert plan_command([number, "--sysroot", str(world.sysroot), "--", *query])
+        assert ask(number) == ask("--debug", number)[:2] + ("",)
+
+
+def test_the_short_way_knows_the_states_as_libostree_does(world: World) -> None:
+    known = [Path(d.root) for d in open_sysroot(world.sysroot).deployments]
+    assert len(known) == 2
+    assert find_roots(world.sysroot) == known
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["0"], ["0", "--"], ["0", "foo"], ["2", "--", "foo"], ["x", "--", "foo"],
+        ["-1", "--", "foo"], ["base", "--", "foo"], ["0", "--json", "--", "foo"],
+        ["0", "1", "--", "foo"], ["0", "--", "--eval", "%(id)"],
+    ],
+)  # fmt: skip
+def test_all_that_is_not_plain_takes_the_long_way(world: World, words: list[str]) -> None:
+    assert plan_command(["--sysroot", str(world.sysroot), *words]) == []
+
+
+def test_a_sysroot_that_is_not_simple_takes_the_long_way(world: World, tmp_path: Path) -> None:
+    def copy(name: str) -> Path:
+        """The boot entries of the sysroot, and what they lead to, without any file of a state."""
+        sysroot = tmp_path / name
+        for part in ("boot", "ostree/boot.0", "ostree/boot.1", "ostree/boot.0.0", "ostree/boot.0.1",
+                     "ostree/boot.1.0", "ostree/boot.1.1"):  # fmt: skip
+            if (world.sysroot / part).exists():
+                shutil.copytree(world.sysroot / part, sysroot / part, symlinks=True)
+        for root in find_roots(world.sysroot) or ():
+            (sysroot / root.relative_to(world.sysroot)).mkdir(parents=True)
+        return sysroot
+
+    assert len(find_roots(copy("same")) or ()) == 2
+    several = copy("several")
+    (several / "ostree/deploy/other").mkdir()
+    assert find_roots(several) is None
+    gone = copy("gone")
+    (find_roots(gone) or [])[0].rmdir()
+    assert find_roots(gone) is None
+    [entry, _] = sorted((copy("odd") / "boot/loader/entries").iterdir())
+    text = entry.read_text()
+    for odd in (text.replace("ostree=", "other="), text.replace("version", "versions"),
+                text.replace("version 1", "version 2"),
+                text.replace("ostree=/ostree", "ostree=/..")):  # fmt: skip
+        entry.write_text(odd)
+        assert find_roots(tmp_path / "odd") is None, odd
+    assert find_roots(tmp_path) is None
 
 
 def test_verify_needs_a_deployed_state(world: World) -> None:

@@ -40,7 +40,8 @@ def test_has_all_verbs_when_none_is_named(words: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("imports", "heavy"),
     [
-        ("pkglayer.__main__", {"gi", "rpm", "hawkey", "libdnf", "rich", "pydantic"}),
+        ("pkglayer.cli.program", {"gi", "rpm", "hawkey", "libdnf", "rich", "pydantic"}),
+        ("pkglayer.__main__", {"typer", "gi", "rpm", "subprocess", "tempfile", "dataclasses"}),
         ("pkglayer.engine.notices", {"rpm", "hawkey", "libdnf", "sqlite3", "tomllib"}),
     ],
 )

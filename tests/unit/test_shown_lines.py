@@ -5,9 +5,9 @@ import io
 import pytest
 from typer.testing import CliRunner
 
-from pkglayer.__main__ import render_error
 from pkglayer.cli.app import make_app
 from pkglayer.cli.deployments import cleaned_text
+from pkglayer.cli.program import render_error
 from pkglayer.cli.render import render_status
 from pkglayer.log import Lines, folded
 from pkglayer.model.errors import UsageError

@@ -1,0 +1,61 @@
+"""The short way of `db query`, for programs that ask often: this process becomes `rpm`.
+
+What is not as plain as a number, `--` and a query goes the way of every verb, errors included.
+Nothing heavy is imported here: typer and libostree take longer than rpm does to answer.
+"""
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from pkglayer.model.errors import PkglayerError
+from pkglayer.model.rpmargs import plan_query
+from pkglayer.system import rpmhome
+from pkglayer.system.become import become
+from pkglayer.system.bootentries import find_roots
+
+VERB = ["db", "query"]
+_NUMBERS = frozenset(map(str, range(100)))
+
+
+def try_query(words: Sequence[str]) -> None:
+    """Answer a command line, or come back where that takes the long way.
+
+    On a terminal it does, since what rpm says has to be made safe for it.
+    """
+    if list(words[:2]) != VERB or os.isatty(1) or os.isatty(2):
+        return
+    if command := plan_command(words[2:]):
+        with suppress(OSError):  # no rpm: the long way says so
+            become(command)
+
+
+def plan_command(words: Sequence[str]) -> list[str]:
+    """The command that answers `[--sysroot DIR] NUMBER [--sysroot DIR] -- ARGS`, empty where it is
+    not as simple as that."""
+    own, args = _split(words)
+    match own:
+        case [index]:
+            sysroot = "/"
+        case ["--sysroot", sysroot, index] | [index, "--sysroot", sysroot]:
+            pass
+        case _:
+            return []
+    if index not in _NUMBERS:
+        return []
+    roots = find_roots(Path(sysroot).absolute()) or []
+    try:
+        root = roots[int(index)]
+        dbpath = rpmhome.find_dbpath(root)
+        if rpmhome.reader_writes(root / dbpath):
+            return []
+        return rpmhome.to_command(root, dbpath, plan_query(args))
+    except (PkglayerError, OSError, IndexError):
+        return []  # the long way says what is wrong
+
+
+def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Our words and those behind `--`."""
+    at = words.index("--") if "--" in words else len(words)
+    return list(words[:at]), list(words[at + 1 :])
