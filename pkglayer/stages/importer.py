@@ -11,7 +11,7 @@ import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -88,13 +88,18 @@ def to_local(repo: Repo, want: Want) -> Package:
 
 def load_import(repo: Repo, commit: str, package: Package) -> Imported:
     """An import by its commit; raises StateError when an object is missing or corrupt."""
+    head, header, known_key = _read_import(repo, commit)
+    known = replace(package, header_checksum=header.checksum, key=package.key or known_key)
+    return Imported(known, header, commit, head)
+
+
+@lru_cache(maxsize=1024)
+def _read_import(repo: Repo, commit: str) -> tuple[bytes, Header, str]:
+    """What an import commit holds beside the payload; one run asks for it several times."""
     head = repo.read_file(commit, "rpm", limit=rpmlib.MAX_HEADER)
     if head is None:
-        raise PackageError(f"the import {commit[:12]} of {package.nevra} has no header")
-    header = rpmlib.read_header(head)
-    key = package.key or repo.read_commit(commit).metadata.get("pkglayer.key", "")
-    known = replace(package, header_checksum=header.checksum, key=key)
-    return Imported(known, header, commit, head)
+        raise PackageError(f"the import {commit[:12]} has no header")
+    return head, rpmlib.read_header(head), repo.read_commit(commit).metadata.get("pkglayer.key", "")
 
 
 def import_packages(
