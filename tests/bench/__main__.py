@@ -40,6 +40,7 @@ def _measure_all(made: Fixtures, cases: Sequence[Case], wanted: argparse.Namespa
     if not wanted.case:
         with tempfile.TemporaryDirectory(prefix="run-", dir=made.cache) as work:
             rows = report.merge(rows, imports.measure_imports(made, Path(work), wanted.runs, say))
+            facts = report.merge_facts(facts, imports.measure_huge(Path(work)))
         report.write(rows, facts, machine())
     for files in wanted.base:
         base = made.base(files, say)

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ CHANGED_IN_BASE = 10
 MANY, MANY_FILES, CHANGED_IN_LAYER = 50, 40, 10
 BIG_FILES, BIG_BYTES = 5_000, 400_000_000
 INDEXED = 70_000
+HUGE_FILES, HUGE_BYTES = 8, 256_000_000
 DISK_BYTES = 24_000_000_000
 """What the file system can take; it takes no more from the disk than what lies on it."""
 
@@ -59,7 +61,7 @@ class Fixtures:
         if not target.is_dir():
             say(f"making a base of {files} files (once)")
             with _made(target) as work:
-                _make_base(work, files)
+                _in_child(_make_base, work, files)
         v1, v2, packages = (target / "commits").read_text().split()
         return BaseFixture(files, target / "base-repo", "test/base", v1, v2, int(packages))
 
@@ -92,8 +94,15 @@ def load(cache: Path, say: Callable[[str], None]) -> Fixtures:
     if not repos.is_dir():
         say("making package repositories (once)")
         with _made(repos) as work:
-            _make_repos(work)
+            _in_child(_make_repos, work)
     return Fixtures(cache, repos)
+
+
+def _in_child(make: Callable[..., None], *args: object) -> None:
+    """Make fixtures in a process of their own: the kernel tells the memory of whoever starts a
+    command as that command's own, if it has more."""
+    with ProcessPoolExecutor(1) as child:
+        child.submit(make, *args).result()
 
 
 @contextmanager
@@ -153,10 +162,27 @@ def _owners_spec(version: str, numbers: Sequence[int], source: Path) -> str:
     return "\n".join([*head, "%description", "None.", "%install", install, *parts, ""])
 
 
-def _rpmbuild(spec: Path, out: Path) -> None:
+def build_huge(out: Path) -> Path:
+    """An RPM of 2 GB, in eight files that no compressor makes smaller; not kept between runs."""
+    where = out / "source/usr/share/owner0000"
+    where.mkdir(parents=True)
+    numbers = random.Random("huge")
+    for number in range(HUGE_FILES):
+        with (where / f"f{number}").open("wb") as file:
+            for _ in range(HUGE_BYTES // 1_000_000):
+                file.write(numbers.randbytes(1_000_000))
+    spec = out / "huge.spec"
+    spec.write_text(_owners_spec("1", [0], out / "source"))
+    _rpmbuild(spec, out, payload="w1.zstdio")
+    shutil.rmtree(out / "source")
+    [found] = (out / "top/RPMS").rglob("owner0000*.rpm")
+    return found
+
+
+def _rpmbuild(spec: Path, out: Path, payload: str = "w0.gzdio") -> None:
     macros = {
         "_topdir": str(out / "top"),
-        "_binary_payload": "w0.gzdio",
+        "_binary_payload": payload,
         "_build_id_links": "none",
         "__spec_install_pre": "%{nil}",
         "__spec_install_post": "%{nil}",

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.bench.fixtures import Fixtures
+from tests.bench.extras import Fact
+from tests.bench.fixtures import HUGE_FILES, Fixtures, build_huge
 from tests.bench.measure import Sample, measure, run
 from tests.bench.report import Row, to_row
 
@@ -40,6 +41,17 @@ def measure_imports(
         say(f"{case}: " + ", ".join(f"{tool} {wall:.2f} s" for tool, wall in best.items()))
         for tool, found in samples.items():
             yield to_row(case, 0, tool, found, {})
+
+
+def measure_huge(work: Path) -> Iterator[Fact]:
+    """How much memory the import of an RPM of 2 GB takes."""
+    rpm, repo = build_huge(work / "huge"), work / "huge-repo"
+    run("ostree", "init", f"--repo={repo}", "--mode=bare")
+    run("ostree", "config", f"--repo={repo}", "set", "core.fsync", "false")
+    sample = measure([sys.executable, "-m", "tests.bench.imports", repo, rpm])
+    size = f"{rpm.stat().st_size / 1e9:.2f} GB in {HUGE_FILES} files"
+    text = f"{sample.peak_mb:.0f} MB in the largest of its processes; {sample.wall_s:.1f} s"
+    yield Fact(f"memory for the import of an RPM of {size}", 0, text)
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """A package imported in several parts is the package imported in one."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,22 @@ def test_every_part_notices_a_damaged_payload(
     damaged = corrupt(whole, whole.stat().st_size - 2_000)
     with pytest.raises(PackageError, match="large"):
         import_into(tmp_path / "repo", [damaged])
+
+
+@pytest.mark.parametrize("processors", [1, 4])
+def test_a_file_that_is_not_what_the_header_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processors: int
+) -> None:
+    """As rpm refuses it, though nothing was damaged on the way: the maker's header is wrong."""
+    monkeypatch.setattr(workers, "count_processors", lambda: processors)
+    rpm = build_rpm(tmp_path, "large", files=FILES, macros={"_binary_payload": "w3.zstdio"})
+    content = b"content 7 " * (1 + 97 * 7)
+    told = hashlib.sha256(content).hexdigest().encode()
+    assert rpm.read_bytes().count(told) == 1
+    rpm.write_bytes(rpm.read_bytes().replace(told, told[::-1]))
+    with pytest.raises(PackageError, match=r"/f7 of large-1-1\.noarch does not have"):
+        import_into(tmp_path / "repo", [rpm])
+    assert run_ostree("refs", f"--repo={tmp_path}/repo") == ""
 
 
 def test_parts_have_each_path_once_and_hardlinks_together(tmp_path: Path) -> None:
