@@ -1,7 +1,7 @@
 """The short way of `db query`, for programs that ask often: this process becomes `rpm`.
 
-What is not as plain as a number, `--` and a query goes the way of every verb, errors included.
-Nothing heavy is imported here: typer and libostree take longer than rpm does to answer.
+What is not as plain as a number or role, `--` and a query goes the way of every verb, errors
+included. Nothing heavy is imported: typer and libostree take longer than rpm does to answer.
 """
 
 import os
@@ -13,10 +13,11 @@ from pkglayer.model.errors import PkglayerError
 from pkglayer.model.rpmargs import plan_query
 from pkglayer.system import rpmhome
 from pkglayer.system.become import become
-from pkglayer.system.bootentries import find_roots
+from pkglayer.system.bootentries import find_roots, find_running
 
 VERB = ["db", "query"]
 _NUMBERS = frozenset(map(str, range(100)))
+_ROLES = frozenset({"booted", "pending", "rollback"})
 
 
 def try_query(words: Sequence[str]) -> None:
@@ -32,27 +33,42 @@ def try_query(words: Sequence[str]) -> None:
 
 
 def plan_command(words: Sequence[str]) -> list[str]:
-    """The command that answers `[--sysroot DIR] NUMBER [--sysroot DIR] -- ARGS`, empty where it is
+    """The command that answers `[--sysroot DIR] STATE [--sysroot DIR] -- ARGS`, empty where it is
     not as simple as that."""
     own, args = _split(words)
     match own:
-        case [index]:
+        case [state]:
             sysroot = "/"
-        case ["--sysroot", sysroot, index] | [index, "--sysroot", sysroot]:
+        case ["--sysroot", sysroot, state] | [state, "--sysroot", sysroot]:
             pass
         case _:
             return []
-    if index not in _NUMBERS:
+    if state not in _NUMBERS and state not in _ROLES:
         return []
     roots = find_roots(Path(sysroot).absolute()) or []
     try:
-        root = roots[int(index)]
+        root = roots[_index_of(state, roots)]
         dbpath = rpmhome.find_dbpath(root)
         if rpmhome.reader_writes(root / dbpath):
             return []
         return rpmhome.to_command(root, dbpath, plan_query(args))
     except (PkglayerError, OSError, IndexError):
         return []  # the long way says what is wrong
+
+
+def _index_of(state: str, roots: Sequence[Path]) -> int:
+    """The index that a number or role names; raises IndexError where it names none."""
+    if state in _NUMBERS:
+        return int(state)
+    running = find_running(roots)
+    if running is not None:
+        if state == "rollback":
+            return running + 1 if running >= 0 else 1
+        if state == "booted" and running >= 0:
+            return running
+        if state == "pending" and running != 0:
+            return 0
+    raise IndexError(state)
 
 
 def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -5,10 +5,13 @@ For a short question that is asked often. Every sysroot that is not as simple as
 """
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 _LINK = re.compile(r"/ostree/boot\.[01]/([^/]+)/[^/]+/[0-9]+")
 _STAGED = Path("/run/ostree/staged-deployment")
+_BOOTED = Path("/run/ostree-booted")
+_ROOT = Path("/")
 
 
 def find_roots(sysroot: Path) -> list[Path] | None:
@@ -26,6 +29,14 @@ def find_roots(sysroot: Path) -> list[Path] | None:
         return None
     versions = [version for version, _ in rows]
     return [root for _, root in rows] if len(set(versions)) == len(versions) else None
+
+
+def find_running(roots: Sequence[Path]) -> int | None:
+    """The number of the deployment that runs, -1 where none does; None where that cannot be told,
+    as under composefs, whose root is no directory of a deployment."""
+    if not _BOOTED.exists():
+        return -1
+    return next((n for n, root in enumerate(roots) if root.samefile(_ROOT)), None)
 
 
 def _read_entry(sysroot: Path, entry: Path) -> tuple[int, Path]:

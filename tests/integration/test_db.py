@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pkglayer.cli.quick import plan_command
+from pkglayer.system import bootentries
 from pkglayer.system.bootentries import find_roots
 from pkglayer.system.sysroot import open_sysroot
 from tests.support.cli import NOBODY, PROJECT, let_nobody_in, query_pkglayer, run_pkglayer
@@ -189,9 +190,9 @@ def test_the_short_way_says_what_the_long_way_says(world: World, query: list[str
         done = run_pkglayer("db", "query", *words, "--", *query, sysroot=world.sysroot, check=False)
         return done.returncode, sorted(done.stdout.splitlines()), done.stderr
 
-    for number in ("0", "1"):
-        assert plan_command([number, "--sysroot", str(world.sysroot), "--", *query])
-        assert ask(number) == ask("--debug", number)[:2] + ("",)
+    for state in ("0", "1", "pending", "rollback"):
+        assert plan_command([state, "--sysroot", str(world.sysroot), "--", *query])
+        assert ask(state) == (*ask("--debug", state)[:2], "")
 
 
 def test_the_short_way_knows_the_states_as_libostree_does(world: World) -> None:
@@ -201,11 +202,32 @@ def test_the_short_way_knows_the_states_as_libostree_does(world: World) -> None:
 
 
 @pytest.mark.parametrize(
+    ("running", "named"),
+    [
+        (0, {"booted": 0, "rollback": 1}),
+        (1, {"booted": 1, "pending": 0}),
+        (None, {}),
+    ],
+)
+def test_the_short_way_knows_what_runs(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, running: int | None,
+    named: dict[str, int],
+) -> None:  # fmt: skip
+    roots = find_roots(world.sysroot) or []
+    monkeypatch.setattr(bootentries, "_BOOTED", tmp_path)
+    monkeypatch.setattr(bootentries, "_ROOT", tmp_path if running is None else roots[running])
+    for role in ("booted", "pending", "rollback"):
+        command = plan_command(["--sysroot", str(world.sysroot), role, "--", "foo"])
+        assert command[1:2] == ([f"--root={roots[named[role]]}"] if role in named else [])
+    assert plan_command(["--sysroot", str(world.sysroot), "1", "--", "foo"])
+
+
+@pytest.mark.parametrize(
     "words",
     [
         ["0"], ["0", "--"], ["0", "foo"], ["2", "--", "foo"], ["x", "--", "foo"],
-        ["-1", "--", "foo"], ["base", "--", "foo"], ["0", "--json", "--", "foo"],
-        ["0", "1", "--", "foo"], ["0", "--", "--eval", "%(id)"],
+        ["-1", "--", "foo"], ["booted", "--", "foo"], ["base", "--", "foo"],
+        ["0", "--json", "--", "foo"], ["0", "1", "--", "foo"], ["0", "--", "--eval", "%(id)"],
     ],
 )  # fmt: skip
 def test_all_that_is_not_plain_takes_the_long_way(world: World, words: list[str]) -> None:
