@@ -2,12 +2,13 @@
 
 import sys
 
-from pkglayer.cli.quick import try_query
-
 
 def main() -> None:
     """Run the command line and exit."""
-    try_query(sys.argv[1:])
+    if sys.argv[1:3] == ["db", "query"]:
+        from pkglayer.cli.quick import try_query
+
+        try_query(sys.argv[3:])
     from pkglayer.cli import program
 
     program.main()

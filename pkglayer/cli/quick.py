@@ -15,19 +15,18 @@ from pkglayer.system import rpmhome
 from pkglayer.system.become import become
 from pkglayer.system.bootentries import find_roots, find_running
 
-VERB = ["db", "query"]
 _NUMBERS = frozenset(map(str, range(100)))
 _ROLES = frozenset({"booted", "pending", "rollback"})
 
 
 def try_query(words: Sequence[str]) -> None:
-    """Answer a command line, or come back where that takes the long way.
+    """Answer the words behind `db query`, or come back where that takes the long way.
 
     On a terminal it does, since what rpm says has to be made safe for it.
     """
-    if list(words[:2]) != VERB or os.isatty(1) or os.isatty(2):
+    if os.isatty(1) or os.isatty(2):
         return
-    if command := plan_command(words[2:]):
+    if command := plan_command(words):
         with suppress(OSError):  # no rpm: the long way says so
             become(command)
 

@@ -19,7 +19,6 @@ from pkglayer.model.settings import Settings
 from pkglayer.system import config
 from pkglayer.system.repo import Repo
 from pkglayer.system.rpmhome import DB_PATHS
-from pkglayer.system.scratch import scratch
 from pkglayer.system.statefiles import read_state
 from pkglayer.system.sysroot import Sysroot, open_sysroot
 
@@ -173,6 +172,8 @@ def settings_of(sysroot: Sysroot) -> Settings:
 @contextmanager
 def base_files(session: Session, base: Base) -> Iterator[Path]:
     """Copies of the files of a base commit that resolving reads, in a directory of their own."""
+    from pkglayer.system.scratch import scratch  # reading verbs do without
+
     with scratch("base", session.work) as where:
         with session.timings.phase("base"):
             for path in BASE_FILES:

@@ -5,7 +5,6 @@ Everything not in the table is refused: rpm installs, erases, runs commands and 
 options too, and what it expands can start programs.
 """
 
-import difflib
 from collections.abc import Sequence
 
 from pkglayer.model.errors import UsageError
@@ -73,6 +72,8 @@ def _check(arg: str) -> None:
 
 
 def _refused(option: str) -> UsageError:
+    import difflib  # a plain query does without
+
     near = difflib.get_close_matches(option, LONG_OPTIONS, n=1)
     return UsageError(
         f"the rpm option '{_shown(option)}' is no query of a state",

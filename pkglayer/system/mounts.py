@@ -85,15 +85,6 @@ def sync_filesystem(path: Path) -> None:
         os.close(fd)
 
 
-def sync_directory(path: Path) -> None:
-    """Wait until the names in a directory are on the disk."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
 def _mount(source: str, target: str, fstype: str | None, flags: int, options: str | None) -> None:
     log.debug("mount -t %s -o %s %s %s (flags %#x)", fstype, options, source, target, flags)
     args = [None if v is None else os.fsencode(v) for v in (source, target, fstype)]

@@ -24,7 +24,8 @@ from pathlib import Path
 from threading import BoundedSemaphore
 
 from pkglayer.model.objects import Xattrs
-from pkglayer.system.mounts import sync_directory, sync_filesystem
+from pkglayer.system.mounts import sync_filesystem
+from pkglayer.system.statefiles import sync_directory
 
 OBJECTS_PREFIX = "pkglayer-objects-"
 """Of the directories below the repository's `tmp`; one that a killed run left can go."""

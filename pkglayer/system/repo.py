@@ -4,7 +4,7 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gi
 
@@ -14,10 +14,12 @@ from gi.repository import Gio, GLib, OSTree  # noqa: E402  (require_version must
 from pkglayer.log import log  # noqa: E402
 from pkglayer.model.errors import StateError  # noqa: E402
 from pkglayer.model.objects import Xattrs  # noqa: E402
-from pkglayer.system.objectwriter import ObjectWriter  # noqa: E402
 from pkglayer.system.repoerrors import ostree_errors  # noqa: E402
 from pkglayer.system.reporeader import RepoReader  # noqa: E402
 from pkglayer.system.repotree import Tree  # noqa: E402
+
+if TYPE_CHECKING:
+    from pkglayer.system.objectwriter import ObjectWriter
 
 
 class Repo(RepoReader):
@@ -50,11 +52,13 @@ class Repo(RepoReader):
             raise
 
     @contextmanager
-    def content(self) -> Iterator[ObjectWriter]:
+    def content(self) -> "Iterator[ObjectWriter]":
         """A quick writer of files within a transaction of a bare repository.
 
         What it wrote appears when the body ends well, before the transaction's refs do.
         """
+        from pkglayer.system.objectwriter import ObjectWriter  # reading verbs do without
+
         writer = ObjectWriter(self.path)
         try:
             yield writer

@@ -7,13 +7,11 @@ forecast and no wish: what is wanted lives in origins and layer files.
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pkglayer.model.errors import StateError
-from pkglayer.system.mounts import sync_directory
 
 MAX_BYTES = 16 << 20
 _UNFINISHED = ".new"
@@ -37,6 +35,8 @@ def read_state(path: Path) -> dict[str, Any] | None:
 
 def write_state(path: Path, data: Mapping[str, Any]) -> None:
     """Replace the file as a whole; readable by all, durable before this returns."""
+    import tempfile  # readers do without
+
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
     handle, name = tempfile.mkstemp(_UNFINISHED, f".{path.name}-", path.parent)
     made = Path(name)
@@ -52,6 +52,15 @@ def write_state(path: Path, data: Mapping[str, Any]) -> None:
     except BaseException:
         made.unlink(missing_ok=True)
         raise
+
+
+def sync_directory(path: Path) -> None:
+    """Wait until the names in a directory are on the disk."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def drop_unfinished(directory: Path) -> None:

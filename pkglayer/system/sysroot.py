@@ -30,7 +30,6 @@ from pkglayer.model.errors import (  # noqa: E402
 from pkglayer.model.kargs import parse_kargs  # noqa: E402
 from pkglayer.model.keeping import plan_kept  # noqa: E402
 from pkglayer.model.plan import Base  # noqa: E402
-from pkglayer.system import mounts  # noqa: E402
 from pkglayer.system.holders import name_holder, write_note  # noqa: E402
 from pkglayer.system.interrupts import no_return  # noqa: E402
 from pkglayer.system.repo import Repo  # noqa: E402
@@ -334,6 +333,8 @@ def open_sysroot(path: Path = Path("/"), stateroot: str = "", *, write: bool = F
     if write:
         if os.geteuid() != 0:
             raise PrivilegeError("this needs root", hint="use sudo")
+        from pkglayer.system import mounts  # reading verbs do without
+
         mounts.unshare_mounts()
     if not (path / "ostree/repo").is_dir():
         raise StateError(

@@ -41,8 +41,8 @@ def test_has_all_verbs_when_none_is_named(words: tuple[str, ...]) -> None:
     ("imports", "heavy"),
     [
         ("pkglayer.cli.program", {"gi", "rpm", "hawkey", "libdnf", "rich", "pydantic"}),
-        ("pkglayer.__main__", {"typer", "gi", "rpm", "subprocess", "tempfile", "dataclasses"}),
-        ("pkglayer.engine.notices", {"rpm", "hawkey", "libdnf", "sqlite3", "tomllib"}),
+        ("pkglayer.cli.quick", {"typer", "gi", "rpm", "subprocess", "tempfile", "dataclasses"}),
+        ("pkglayer.engine.notices", {"rpm", "hawkey", "libdnf", "sqlite3", "tomllib", "tempfile"}),
     ],
 )
 def test_loads_nothing_heavy_that_it_does_not_need(imports: str, heavy: set[str]) -> None:
