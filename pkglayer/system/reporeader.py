@@ -32,7 +32,6 @@ class RepoReader:
     def __init__(self, handle: Any) -> None:
         self.handle = handle
         self.path = Path(handle.get_path().get_path())
-        self._objects = f"{self.path}/objects"
         self._trees: dict[str, DirTree] = {}
 
     # --- refs and commits ------------------------------------------------------------------
@@ -183,7 +182,7 @@ class RepoReader:
 
     def object_name(self, checksum: str) -> str:
         """The same as text: a Path for each of many files takes as long as a link to it."""
-        return f"{self._objects}/{checksum[:2]}/{checksum[2:]}.file"
+        return f"{self.path}/objects/{checksum[:2]}/{checksum[2:]}.file"
 
     @property
     def min_free_space(self) -> int:

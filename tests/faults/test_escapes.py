@@ -136,7 +136,7 @@ def made_host(tmp: Path) -> Iterator[Host]:
             listening.listen()
             listening.setblocking(False)
         targets: dict[str, object] = {
-            "secret": str(outside / "secret"), "pid": bystander.pid, "shm": segment,
+            "secret": str(outside / "secret"), "pid": bystander.pid, "shm": number,
             "port": tcp.getsockname()[1], "abstract": mark, "socket": str(tmp / "socket"),
             "terminal": os.ttyname(follower),
         }  # fmt: skip
