@@ -94,4 +94,3 @@ def render_error(error: PkglayerError) -> str:
     ways = printable(error.hint).split("; or ") if error.hint else []
     lines += [f"  {'or' if number else 'hint'}: {way}" for number, way in enumerate(ways)]
     return "\n".join(lines)
-

@@ -10,13 +10,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from pkglayer.model.errors import PkglayerError
+from pkglayer.model.roles import ROLES, role_of
 from pkglayer.model.rpmargs import plan_query
 from pkglayer.system import rpmhome
 from pkglayer.system.become import become
 from pkglayer.system.bootentries import find_roots, find_running
 
 _NUMBERS = frozenset(map(str, range(100)))
-_ROLES = frozenset({"booted", "pending", "rollback"})
 
 
 def try_query(words: Sequence[str]) -> None:
@@ -42,7 +42,7 @@ def plan_command(words: Sequence[str]) -> list[str]:
             pass
         case _:
             return []
-    if state not in _NUMBERS and state not in _ROLES:
+    if state not in _NUMBERS and state not in ROLES:
         return []
     roots = find_roots(Path(sysroot).absolute()) or []
     try:
@@ -51,23 +51,16 @@ def plan_command(words: Sequence[str]) -> list[str]:
         if rpmhome.reader_writes(root / dbpath):
             return []
         return rpmhome.to_command(root, dbpath, plan_query(args))
-    except (PkglayerError, OSError, IndexError):
+    except (PkglayerError, OSError, IndexError, ValueError):
         return []  # the long way says what is wrong
 
 
 def _index_of(state: str, roots: Sequence[Path]) -> int:
-    """The index that a number or role names; raises IndexError where it names none."""
+    """The index that a number or role names; raises ValueError for a role that none has."""
     if state in _NUMBERS:
         return int(state)
     running = find_running(roots)
-    if running is not None:
-        if state == "rollback":
-            return running + 1 if running >= 0 else 1
-        if state == "booted" and running >= 0:
-            return running
-        if state == "pending" and running != 0:
-            return 0
-    raise IndexError(state)
+    return [role_of(index, running) for index in range(len(roots))].index(state)
 
 
 def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -16,6 +16,7 @@ from pkglayer.model.errors import StateError, UsageError
 from pkglayer.model.package import Nevra
 from pkglayer.model.pkgdiff import ChangelogEntry, PackageDiff, diff_changelogs, diff_packages
 from pkglayer.model.record import RECORD_PATH, ScriptRun, from_json
+from pkglayer.model.roles import ROLES
 from pkglayer.model.rpmargs import reads_every_file
 from pkglayer.system import repoprinted, rpmhome, rpmquery
 from pkglayer.system.rpmevr import evr_compare
@@ -23,7 +24,6 @@ from pkglayer.system.rpmhome import DB_PATHS
 from pkglayer.system.rpmquery import Answer
 from pkglayer.system.scratch import scratch
 
-ROLES = ("booted", "pending", "rollback")
 _SHORTEST_CHECKSUM = 6
 
 

@@ -32,11 +32,14 @@ def find_roots(sysroot: Path) -> list[Path] | None:
 
 
 def find_running(roots: Sequence[Path]) -> int | None:
-    """The number of the deployment that runs, -1 where none does; None where that cannot be told,
-    as under composefs, whose root is no directory of a deployment."""
+    """The index of the deployment that runs, None where none does.
+
+    Raises ValueError where that cannot be told, as under composefs, whose root is no directory of
+    a deployment.
+    """
     if not _BOOTED.exists():
-        return -1
-    return next((n for n, root in enumerate(roots) if root.samefile(_ROOT)), None)
+        return None
+    return [root.samefile(_ROOT) for root in roots].index(True)
 
 
 def _read_entry(sysroot: Path, entry: Path) -> tuple[int, Path]:

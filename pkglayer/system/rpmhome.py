@@ -24,7 +24,7 @@ def find_dbpath(root: Path) -> str:
         if directory.is_symlink() or not directory.is_dir():
             continue
         names = {p.name for p in directory.iterdir()}
-        if names & {"rpmdb.sqlite", "Packages.db"}:
+        if names & {DATABASE, "Packages.db"}:
             return path
         if "Packages" in names:
             raise StateError(

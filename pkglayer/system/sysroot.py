@@ -30,6 +30,7 @@ from pkglayer.model.errors import (  # noqa: E402
 from pkglayer.model.kargs import parse_kargs  # noqa: E402
 from pkglayer.model.keeping import plan_kept  # noqa: E402
 from pkglayer.model.plan import Base  # noqa: E402
+from pkglayer.model.roles import role_of  # noqa: E402
 from pkglayer.system.holders import name_holder, write_note  # noqa: E402
 from pkglayer.system.interrupts import no_return  # noqa: E402
 from pkglayer.system.repo import Repo  # noqa: E402
@@ -132,10 +133,9 @@ class Sysroot:
         layerer = find_layerer(origin, self._metadata(checksum))
         foreign = f"it was layered by {layerer}, and is no base to build on" if layerer else ""
         base = self._base(checksum, origin.get("origin", {}).get("refspec", ""))
-        before = booted is not None and index < next(
-            (i for i, x in enumerate(mine) if x.equal(booted)), 0
-        )
-        is_booted = booted is not None and d.equal(booted)
+        running = None
+        if booted is not None:
+            running = next((i for i, x in enumerate(mine) if x.equal(booted)), -1)
         return Deployment(
             index=index,
             osname=d.get_osname(),
@@ -143,10 +143,10 @@ class Sysroot:
             serial=d.get_deployserial(),
             root=str(root),
             base=base,
-            booted=is_booted,
+            booted=index == running,
             staged=d.is_staged(),
             pinned=d.is_pinned() and not _is_held(d),
-            role=_role(index, is_booted, before, booted is not None),
+            role=role_of(index, running),
             origin=origin,
             record=record,
             problem="; ".join(filter(None, (foreign, wrong_origin, wrong_record))),
@@ -351,14 +351,6 @@ def open_sysroot(path: Path = Path("/"), stateroot: str = "", *, write: bool = F
     if stateroot and (stateroot != known.name or not known.is_dir()):
         raise UsageError(f"{path} has no stateroot {printable(stateroot)!r}")
     return Sysroot(handle, path, stateroot)
-
-
-def _role(index: int, booted: bool, before: bool, host_booted: bool) -> str:
-    if booted:
-        return "booted"
-    if host_booted:
-        return "pending" if before else "rollback"
-    return "pending" if index == 0 else "rollback"
 
 
 def _is_held(deployment: Any) -> bool:
