@@ -99,7 +99,7 @@ def _collect(
 
 def _read_lines(sources: Sequence[int]) -> Iterator[bytes]:
     """Whole lines from several pipes as they come, until all have ended; closes them."""
-    parts = dict.fromkeys(sources, b"")
+    parts: dict[int, list[bytes]] = {source: [] for source in sources}
     try:
         with selectors.DefaultSelector() as ready:
             for source in sources:
@@ -109,8 +109,11 @@ def _read_lines(sources: Sequence[int]) -> Iterator[bytes]:
                     data = os.read(key.fd, _PIPE)
                     if not data:
                         ready.unregister(key.fd)
-                    *lines, parts[key.fd] = (parts[key.fd] + data).split(b"\n")
-                    yield from lines
+                    *ends, rest = data.split(b"\n")
+                    for end in ends:
+                        yield b"".join([*parts[key.fd], end])
+                        parts[key.fd].clear()
+                    parts[key.fd].append(rest)
     finally:
         for source in sources:
             os.close(source)
